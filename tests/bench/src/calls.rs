@@ -3,22 +3,18 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::uri::PathAndQuery;
-use kvgate_proto::v1::key_value_service_client::KeyValueServiceClient;
-use kvgate_proto::v1::{PutEntry, PutManyRequest};
+use kvgate_proto::v1::{PutEntry, PutManyRequest, PutManyResponse};
 use prost::Message;
-use tonic::Request;
-use tonic::client::Grpc;
-use tonic::transport::Channel;
-use tonic_prost::ProstCodec;
 
 use crate::Result;
+use crate::connection::Connection;
 use crate::dataset::{self, COLLECTION, Dataset, PUT_COLLECTION, STORE, VALUE_BYTES};
 use crate::load::{Samples, Window};
 use crate::wire;
 
 const GET: &str = "/keyvalue.v1.KeyValueService/Get";
 const PUT: &str = "/keyvalue.v1.KeyValueService/Put";
+const PUT_MANY: &str = "/keyvalue.v1.KeyValueService/PutMany";
 const STREAM_GET_MANY: &str = "/keyvalue.v1.KeyValueService/StreamGetMany";
 
 /// Entries of one `PutMany` when the store is filled: within the server's
@@ -26,8 +22,7 @@ const STREAM_GET_MANY: &str = "/keyvalue.v1.KeyValueService/StreamGetMany";
 const FILL_BATCH: usize = 5_000;
 
 /// Puts the entries that gets and streams ask for.
-pub(crate) async fn fill(channel: Channel, dataset: Dataset) -> Result<()> {
-    let mut client = KeyValueServiceClient::new(channel);
+pub(crate) async fn fill(mut connection: Connection, dataset: Dataset) -> Result<()> {
     let value = dataset::value();
     for keys in dataset.keys().chunks(FILL_BATCH) {
         let mut request = PutManyRequest {
@@ -43,29 +38,28 @@ pub(crate) async fn fill(channel: Channel, dataset: Dataset) -> Result<()> {
                 ttl: None,
             });
         }
-        client.put_many(request).await?;
+        let PutManyResponse {} = connection.unary(PUT_MANY, &request).await?;
     }
     Ok(())
 }
 
 /// Checks that the puts of [`put`] arrived: the first key of the first caller
 /// must be there.
-pub(crate) async fn check_put(channel: Channel, dataset: Dataset) -> Result<()> {
+pub(crate) async fn check_put(mut connection: Connection, dataset: Dataset) -> Result<()> {
     let key = dataset.walk(0).next().ok_or("there are no keys")?;
-    get_one(&mut Grpc::new(channel), PUT_COLLECTION, key).await
+    get_one(&mut connection, PUT_COLLECTION, key).await
 }
 
 pub(crate) async fn get(
-    channel: Channel,
+    mut connection: Connection,
     dataset: Dataset,
     caller: usize,
     window: Window,
 ) -> Result<Samples> {
-    let mut grpc = Grpc::new(channel);
     let mut samples = Samples::default();
     for key in dataset.walk(caller) {
         let begun = Instant::now();
-        get_one(&mut grpc, COLLECTION, key).await?;
+        get_one(&mut connection, COLLECTION, key).await?;
         if !samples.note_call(begun, 1, window) {
             break;
         }
@@ -74,12 +68,11 @@ pub(crate) async fn get(
 }
 
 pub(crate) async fn put(
-    channel: Channel,
+    mut connection: Connection,
     dataset: Dataset,
     caller: usize,
     window: Window,
 ) -> Result<Samples> {
-    let mut grpc = Grpc::new(channel);
     let mut samples = Samples::default();
     let value = dataset::value();
     for key in dataset.walk(caller) {
@@ -90,7 +83,7 @@ pub(crate) async fn put(
             value: value.clone(),
         };
         let begun = Instant::now();
-        let wire::PutResponse {} = unary(&mut grpc, PUT, request).await?;
+        let wire::PutResponse {} = connection.unary(PUT, &request).await?;
         if !samples.note_call(begun, 1, window) {
             break;
         }
@@ -100,25 +93,23 @@ pub(crate) async fn put(
 
 /// Asks for all entries in one stream after another. Entries count when they
 /// arrive: a stream may be longer than the window.
-pub(crate) async fn stream(channel: Channel, dataset: Dataset, window: Window) -> Result<Samples> {
-    let mut grpc = Grpc::new(channel);
+pub(crate) async fn stream(
+    mut connection: Connection,
+    dataset: Dataset,
+    window: Window,
+) -> Result<Samples> {
     let mut samples = Samples::default();
+    let request = wire::StreamGetManyRequest {
+        store: Bytes::from_static(STORE.as_bytes()),
+        collection: Bytes::from_static(COLLECTION.as_bytes()),
+        keys: dataset.keys().to_vec(),
+    };
     loop {
-        let request = wire::StreamGetManyRequest {
-            store: Bytes::from_static(STORE.as_bytes()),
-            collection: Bytes::from_static(COLLECTION.as_bytes()),
-            keys: dataset.keys().to_vec(),
-        };
         let begun = Instant::now();
-        grpc.ready().await?;
-        let path = PathAndQuery::from_static(STREAM_GET_MANY);
-        let codec = ProstCodec::<_, wire::StreamGetManyResponse>::default();
-        let mut messages = grpc
-            .server_streaming(Request::new(request), path, codec)
-            .await?
-            .into_inner();
+        let mut messages = connection.call(STREAM_GET_MANY, &request).await?;
         let mut expected = dataset.keys().iter();
-        while let Some(message) = messages.message().await? {
+        while let Some(message) = messages.next().await? {
+            let message = wire::StreamGetManyResponse::decode(message)?;
             check_results(&message.results, expected.by_ref())?;
             if window.counts(Instant::now()) {
                 samples.units += message.results.len();
@@ -134,28 +125,14 @@ pub(crate) async fn stream(channel: Channel, dataset: Dataset, window: Window) -
 }
 
 /// Gets an entry and checks it.
-async fn get_one(grpc: &mut Grpc<Channel>, collection: &'static str, key: &Bytes) -> Result<()> {
+async fn get_one(connection: &mut Connection, collection: &'static str, key: &Bytes) -> Result<()> {
     let request = wire::GetRequest {
         store: Bytes::from_static(STORE.as_bytes()),
         collection: Bytes::from_static(collection.as_bytes()),
         key: key.clone(),
     };
-    let response: wire::GetResponse = unary(grpc, GET, request).await?;
+    let response: wire::GetResponse = connection.unary(GET, &request).await?;
     check_entry(key, response.entry.as_ref())
-}
-
-async fn unary<Q, A>(grpc: &mut Grpc<Channel>, path: &'static str, request: Q) -> Result<A>
-where
-    Q: Message + 'static,
-    A: Message + Default + 'static,
-{
-    grpc.ready().await?;
-    let codec = ProstCodec::<Q, A>::default();
-    let path = PathAndQuery::from_static(path);
-    Ok(grpc
-        .unary(Request::new(request), path, codec)
-        .await?
-        .into_inner())
 }
 
 fn check_results<'a>(

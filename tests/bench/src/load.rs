@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tonic::transport::{Channel, Endpoint};
 
 use crate::Result;
 use crate::args::{Operation, Shape};
 use crate::calls;
+use crate::connection::Connection;
 use crate::cpus::Cpus;
 use crate::dataset::Dataset;
 use crate::process::Server;
@@ -23,10 +23,6 @@ use crate::statistics::percentile;
 pub(crate) const WARM_UP: Duration = Duration::from_millis(500);
 /// How long calls in flight may take to end after the measuring.
 const LAST_ANSWER: Duration = Duration::from_secs(10);
-/// Flow control windows and frames of the client: streams of small frames cost
-/// more than twice as much.
-const WINDOW_BYTES: u32 = 1024 * 1024;
-
 /// What is measured, other than on which server.
 #[derive(Clone, Copy)]
 pub(crate) struct Benchmark {
@@ -95,13 +91,11 @@ pub(crate) fn measure(server: &Server, benchmark: Benchmark, cpus: &Cpus) -> Res
         from,
         until: from + benchmark.duration,
     };
-    let endpoint = endpoint(server)?;
     let (busy, samples) = thread::scope(|scope| {
         let threads: Vec<_> = (0..cpus.load_count().min(benchmark.shape.connections))
             .map(|first| {
                 let mine = (first..benchmark.shape.connections).step_by(cpus.load_count());
-                let endpoint = &endpoint;
-                scope.spawn(move || drive(endpoint, mine.collect(), benchmark, window))
+                scope.spawn(move || drive(server, mine.collect(), benchmark, window))
             })
             .collect();
         let busy = cpus_used(server, window);
@@ -120,14 +114,6 @@ pub(crate) fn measure(server: &Server, benchmark: Benchmark, cpus: &Cpus) -> Res
         .ok_or_else(|| format!("{} answered nothing in time", server.name).into())
 }
 
-pub(crate) fn endpoint(server: &Server) -> Result<Endpoint> {
-    Ok(Endpoint::from_shared(format!("http://{}", server.address))?
-        .tcp_nodelay(true)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .max_frame_size(WINDOW_BYTES))
-}
-
 /// How many CPUs the server keeps busy during the window.
 fn cpus_used(server: &Server, window: Window) -> Result<f64> {
     thread::sleep(window.from.saturating_duration_since(Instant::now()));
@@ -138,7 +124,7 @@ fn cpus_used(server: &Server, window: Window) -> Result<f64> {
 }
 
 fn drive(
-    endpoint: &Endpoint,
+    server: &Server,
     connections: Vec<usize>,
     benchmark: Benchmark,
     window: Window,
@@ -148,11 +134,11 @@ fn drive(
         .build()?;
     runtime.block_on(async {
         let mut callers = JoinSet::new();
-        for connection in connections {
-            let channel = endpoint.connect().await?;
+        for number in connections {
+            let connection = Connection::open(server.address).await?;
             for call in 0..benchmark.shape.calls {
-                let caller = connection * benchmark.shape.calls + call;
-                callers.spawn(call_on(channel.clone(), benchmark, caller, window));
+                let caller = number * benchmark.shape.calls + call;
+                callers.spawn(call_on(connection.clone(), benchmark, caller, window));
             }
         }
         let last = tokio::time::Instant::from_std(window.until + LAST_ANSWER);
@@ -163,16 +149,16 @@ fn drive(
 }
 
 async fn call_on(
-    channel: Channel,
+    connection: Connection,
     benchmark: Benchmark,
     caller: usize,
     window: Window,
 ) -> Result<Samples> {
     let dataset = benchmark.dataset;
     match benchmark.operation {
-        Operation::Get => calls::get(channel, dataset, caller, window).await,
-        Operation::Put => calls::put(channel, dataset, caller, window).await,
-        Operation::Stream => calls::stream(channel, dataset, window).await,
+        Operation::Get => calls::get(connection, dataset, caller, window).await,
+        Operation::Put => calls::put(connection, dataset, caller, window).await,
+        Operation::Stream => calls::stream(connection, dataset, window).await,
     }
 }
 

@@ -39,6 +39,7 @@ mod args;
 mod bare;
 mod bare_server;
 mod calls;
+mod connection;
 mod cpus;
 mod dataset;
 mod load;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::Result;
 use crate::args::{Args, Operation, Runtime, Shape};
 use crate::calls;
+use crate::connection::Connection;
 use crate::cpus::Cpus;
 use crate::dataset::Dataset;
 use crate::load::{self, Benchmark, Figures};
@@ -57,7 +58,7 @@ fn start_servers(args: &Args, cpus: &Cpus, dataset: Dataset) -> Result<Vec<Serve
     ];
     if let Some(program) = program {
         let kvgate = Server::start_kvgate(&program, cpus)?;
-        call(&kvgate, |channel| calls::fill(channel, dataset))
+        call(&kvgate, |connection| calls::fill(connection, dataset))
             .map_err(|error| format!("filling kvgate failed: {error}"))?;
         servers.push(kvgate);
     }
@@ -88,8 +89,8 @@ fn compare(
         for (server, figures) in servers.iter().zip(&mut figures) {
             figures.push(load::measure(server, benchmark, cpus)?);
             if benchmark.operation == Operation::Put && !server.bare {
-                call(server, |channel| {
-                    calls::check_put(channel, benchmark.dataset)
+                call(server, |connection| {
+                    calls::check_put(connection, benchmark.dataset)
                 })
                 .map_err(|error| format!("{} lost a put: {error}", server.name))?;
             }
@@ -100,15 +101,14 @@ fn compare(
 }
 
 /// Makes a few calls that aren't measured.
-fn call<F>(server: &Server, make: impl FnOnce(tonic::transport::Channel) -> F) -> Result<()>
+fn call<F>(server: &Server, make: impl FnOnce(Connection) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    let endpoint = load::endpoint(server)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async { make(endpoint.connect().await?).await })
+    runtime.block_on(async { make(Connection::open(server.address).await?).await })
 }
 
 fn write_json(report: &Report, path: &Path) -> Result<()> {
