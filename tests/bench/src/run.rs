@@ -17,16 +17,16 @@ use crate::table;
 
 /// Measures all that `args` asks for and prints what came of it.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    // Before the first server: it must not count in the load average.
     let cpus = Cpus::split();
     let mut report = Report {
         machine: Machine::find(&cpus),
         settings: Settings::of(args),
         comparisons: Vec::new(),
     };
-    println!("{}", table::heading(&report.machine, &report.settings));
+    let json = args.json.as_deref().map(create).transpose()?;
     let dataset = Dataset::new();
     let servers = start_servers(args, &cpus, dataset)?;
+    println!("{}", table::heading(&report.machine, &report.settings));
     for (operation, shape) in plan(args) {
         let benchmark = Benchmark {
             operation,
@@ -39,14 +39,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         report.comparisons.push(comparison);
     }
     println!("\n{}", table::summary(&report));
-    match &args.json {
-        Some(path) => write_json(&report, path),
-        None => Ok(()),
+    if let Some(file) = json {
+        serde_json::to_writer_pretty(file, &report)
+            .map_err(|error| format!("the figures can't be written: {error}"))?;
     }
+    Ok(())
+}
+
+/// Before anything is measured: minutes of work are not to be lost at the end.
+fn create(path: &Path) -> Result<File> {
+    File::create(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 fn start_servers(args: &Args, cpus: &Cpus, dataset: Dataset) -> Result<Vec<Server>> {
-    // First, so that a missing server is said at once.
     let program = if args.bare_only {
         None
     } else {
@@ -109,10 +114,4 @@ where
         .enable_all()
         .build()?;
     runtime.block_on(async { make(Connection::open(server.address).await?).await })
-}
-
-fn write_json(report: &Report, path: &Path) -> Result<()> {
-    let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    serde_json::to_writer_pretty(file, report)
-        .map_err(|error| format!("{}: {error}", path.display()).into())
 }
