@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use kvgate_core::name::Sanitize;
 use kvgate_core::{Error, Kind, Result, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::file::{self, TEMPORARY_SUFFIX, failed};
 use super::names::{ENTRY_SUFFIX, FileSystemLimits, INFO_SUFFIX, Names};
@@ -15,20 +16,11 @@ use super::names::{ENTRY_SUFFIX, FileSystemLimits, INFO_SUFFIX, Names};
 /// What every ext file system has at its top, readable by root alone.
 const LOST_AND_FOUND: &str = "lost+found";
 
-/// The file beside a collection's directory: members sorted, as Python sorts
-/// them.
+/// The file beside a collection's directory.
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
     /// What the collection is called.
     pub(super) collection: String,
-}
-
-#[derive(Serialize)]
-struct WrittenInfo<'a> {
-    collection: &'a str,
-    created_at: String,
-    directory: &'a str,
-    version: u32,
 }
 
 impl Info {
@@ -42,18 +34,15 @@ impl Info {
         serde_json::from_slice(&text).ok()
     }
 
-    /// A new info file's text.
-    pub(super) fn text(collection: &str, directory: &Path, now: Timestamp) -> Result<String> {
-        let info = WrittenInfo {
-            collection,
-            created_at: now.to_string(),
-            // `open` saw that the base is text, and so is what it is joined with
-            directory: &directory.to_string_lossy(),
-            version: 1,
-        };
-        serde_json::to_string(&info).map_err(|error| {
-            Error::new(Kind::Internal, "writing a collection's info").with_source(error)
-        })
+    /// A new info file's text, laid out as Python does.
+    pub(super) fn text(collection: &str, directory: &Path, now: Timestamp) -> String {
+        // `open` saw that the base is text, and so is what it is joined with
+        let directory = Value::from(directory.to_string_lossy());
+        let collection = Value::from(collection);
+        format!(
+            "{{\"collection\": {collection}, \"created_at\": \"{now}\", \
+             \"directory\": {directory}, \"version\": 1}}"
+        )
     }
 }
 
@@ -129,7 +118,7 @@ pub(super) fn names(base: &Path, sanitize: Sanitize) -> Result<Names> {
         sanitize,
         limits: FileSystemLimits::of(base),
         // macOS folds ways of writing a letter even where it keeps case apart
-        folds_names: folds_case || cfg!(any(windows, target_os = "macos")),
+        is_folding: folds_case || cfg!(any(windows, target_os = "macos")),
     })
 }
 

@@ -46,7 +46,9 @@ use tree::Tree;
 pub struct Config {
     /// The directory with the collections. It is made if its parent exists.
     directory: PathBuf,
-    /// How a file name is made from a name that the file system can't take.
+    /// How a file name is made from a name that the file system can't take. A file
+    /// of a made name that py-key-value wrote is read by its key, but not listed:
+    /// the key is not in it.
     #[serde(default)]
     sanitize: Sanitize,
     /// The most threads that read and write files at once.

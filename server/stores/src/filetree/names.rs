@@ -19,7 +19,7 @@ pub(super) struct Names {
     pub(super) limits: FileSystemLimits,
     /// Whether the file system takes names for the same that are not, such as
     /// those that differ only in case.
-    pub(super) folds_names: bool,
+    pub(super) is_folding: bool,
 }
 
 /// How long a name may be where the directory is.
@@ -96,7 +96,7 @@ impl Names {
     /// Whether a name can be that of a file as it is, and of no other name's
     /// file. Hidden files are fine, and so are `.` and `..` with a suffix.
     fn is_plain(&self, name: &str, bytes_max: usize) -> bool {
-        let taken = if self.folds_names {
+        let taken = if self.is_folding {
             is_plain_everywhere(name)
         } else {
             !name.contains('/')
@@ -140,7 +140,7 @@ fn is_plain_everywhere(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn names(sanitize: Sanitize, folds_names: bool) -> Names {
+    fn names(sanitize: Sanitize, is_folding: bool) -> Names {
         let limits = FileSystemLimits {
             name_bytes_max: 255,
             path_rest: 4000,
@@ -148,7 +148,7 @@ mod tests {
         Names {
             sanitize,
             limits,
-            folds_names,
+            is_folding,
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Tree {
 }
 
 /// Where a collection is.
-struct Collection<'a> {
+pub(super) struct Collection<'a> {
     name: &'a str,
     /// The name of its directory.
     stored: String,
@@ -55,6 +55,21 @@ impl Collection<'_> {
     /// The file of a key by its stored name.
     fn entry(&self, stored: &str) -> PathBuf {
         self.directory.join(format!("{stored}{ENTRY_SUFFIX}"))
+    }
+
+    /// Puts a batch's changes on the disk; without that none is acknowledged.
+    fn sync<T>(&self, answers: &mut [Result<T>]) {
+        if let Err(error) = file::sync_directory(&self.directory) {
+            for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
+                *answer = Err(error.clone());
+            }
+        }
+    }
+
+    fn remove_left_behind(&self) -> Result<()> {
+        directory::left_behind(&self.directory)?
+            .iter()
+            .try_for_each(|path| file::remove(path))
     }
 }
 
@@ -85,7 +100,7 @@ impl Tree {
     }
 
     /// A collection by the name of its directory.
-    fn stored<'a>(&self, stored: &'a str) -> Collection<'a> {
+    pub(super) fn stored<'a>(&self, stored: &'a str) -> Collection<'a> {
         Collection {
             name: stored,
             stored: stored.to_owned(),
@@ -140,7 +155,7 @@ impl Tree {
             .iter()
             .map(|(key, entry)| self.put(&collection, key, entry))
             .collect();
-        self.sync(&collection, &mut stored);
+        collection.sync(&mut stored);
         Ok(stored)
     }
 
@@ -190,7 +205,7 @@ impl Tree {
             .map_err(|error| failed("reading", &info, error))?;
         if !has_info {
             let directory = &collection.directory;
-            let text = Info::text(collection.name, directory, self.clock.now())?;
+            let text = Info::text(collection.name, directory, self.clock.now());
             file::write_temporary(&self.base, &text)
                 .and_then(|temporary| file::publish(temporary, &info))
                 .map_err(|error| failed("writing", &info, error))?;
@@ -232,7 +247,7 @@ impl Tree {
             .iter()
             .map(|key| self.delete(&collection, &self.names.key(key)?))
             .collect();
-        self.sync(&collection, &mut removed);
+        collection.sync(&mut removed);
         Ok(removed)
     }
 
@@ -251,15 +266,6 @@ impl Tree {
             .close()
             .map_err(|error| failed("removing", &path, error).may_have_happened())?;
         Ok(Some(Removed { expires_at }))
-    }
-
-    /// Puts a batch's changes on the disk; without that none is acknowledged.
-    fn sync<T>(&self, collection: &Collection<'_>, answers: &mut [Result<T>]) {
-        if let Err(error) = file::sync_directory(&collection.directory) {
-            for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
-                *answer = Err(error.clone());
-            }
-        }
     }
 
     /// Reads the whole directory for each page: dear for large collections, but
@@ -372,28 +378,31 @@ impl Tree {
         Ok(held)
     }
 
-    /// Removes all entries, then each collection whose directory that leaves
-    /// empty. A put under way has a temporary file in it, so that it stays; one
-    /// that comes later makes the directory again.
     pub(super) fn destroy(&self) -> Result<()> {
         for stored in directory::collections(&self.base)? {
-            let collection = self.stored(&stored);
-            let _held = self.lock(&collection);
-            self.empty(&collection)?;
-            self.remove_left_behind(&collection)?;
-            let info = self.info_path(&stored);
-            if Info::read(&info).is_none() {
-                continue;
-            }
-            match fs::remove_dir(&collection.directory) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("removing", &collection.directory, error));
-                }
-                _ => file::remove(&info)?,
-            }
+            self.remove(&self.stored(&stored))?;
         }
         file::sync_directory(&self.base)
+    }
+
+    /// Removes all entries, then the collection itself if that leaves its
+    /// directory empty. A put under way has a temporary file in it, so that it
+    /// stays; one that comes later makes the directory again.
+    pub(super) fn remove(&self, collection: &Collection<'_>) -> Result<()> {
+        let _held = self.lock(collection);
+        self.empty(collection)?;
+        collection.remove_left_behind()?;
+        let info = self.info_path(&collection.stored);
+        if Info::read(&info).is_none() {
+            return Ok(());
+        }
+        match fs::remove_dir(&collection.directory) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("removing", &collection.directory, error))
+            }
+            _ => file::remove(&info),
+        }
     }
 
     pub(super) fn cull(&self) -> Result<u64> {
@@ -405,7 +414,7 @@ impl Tree {
                     culled += 1;
                 }
             }
-            self.remove_left_behind(&collection)?;
+            collection.remove_left_behind()?;
         }
         Ok(culled)
     }
@@ -438,12 +447,6 @@ impl Tree {
     fn has_expired(&self, path: &Path) -> bool {
         let found = file::read(path).ok().flatten();
         found.is_some_and(|decoded| !decoded.entry.is_live(self.clock.now()))
-    }
-
-    fn remove_left_behind(&self, collection: &Collection<'_>) -> Result<()> {
-        directory::left_behind(&collection.directory)?
-            .iter()
-            .try_for_each(|path| file::remove(path))
     }
 
     pub(super) fn check(&self) -> Result<()> {
