@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvgate_core::name::Sanitize;
@@ -338,6 +339,26 @@ fn cull_removes_what_has_expired_and_nothing_else() {
     assert_eq!(keys(&tree, "c"), ["corrupt", "young"]);
 }
 
+#[test]
+fn cull_removes_the_temporary_files_of_processes_that_died() {
+    let base = TempDir::new().expect("a directory");
+    let (tree, _) = open(base.path());
+    put(&tree, "c", "k", entry("{}", None));
+    let old = SystemTime::now() - Duration::from_hours(2);
+    let names = [
+        (".kvgate-x.tmp", old),
+        (".kvgate-y.tmp", SystemTime::now()),
+        ("z.tmp", old),
+    ];
+    for (name, modified) in names {
+        let file = fs::File::create(base.path().join("c").join(name)).expect("made");
+        file.set_modified(modified).expect("set");
+    }
+    assert_eq!(tree.cull().expect("culled"), 0);
+    let expected = ["c", "c-info.json", "c/.kvgate-y.tmp", "c/k.json", "c/z.tmp"];
+    assert_eq!(paths(base.path()), expected);
+}
+
 /// What another process puts while a cull looks at the old file stays.
 #[test]
 fn a_file_that_was_taken_is_put_back_unless_there_is_a_newer_one() {
@@ -368,7 +389,7 @@ fn puts_survive_culls_and_destroys_at_the_same_time() {
     clock.0.store(10, Ordering::Relaxed);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for _ in 0..100 {
+            for _ in 0..30 {
                 // a cull must take the expired entry, never the live one
                 put(&tree, "culled", "k", entry("{}", Some(1)));
                 put(&tree, "culled", "k", entry("{}", None));
