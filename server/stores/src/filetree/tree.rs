@@ -378,6 +378,8 @@ impl Tree {
         Ok(held)
     }
 
+    /// Leaves nothing of ours. A Python process that has used the store must open
+    /// it again, as `delete_collection` says.
     pub(super) fn destroy(&self) -> Result<()> {
         for stored in directory::collections(&self.base)? {
             self.remove(&self.stored(&stored))?;
