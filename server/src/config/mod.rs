@@ -79,7 +79,15 @@ fn from_tree(
     let config = typed(&tree, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems),
+        _ => {
+            // in the order of the file, which is how it is mended
+            problems.sort_by_key(|problem| match problem.origin {
+                Origin::Line(_, line) => line,
+                Origin::File(_) | Origin::Defaults => 0,
+                Origin::Variable(_) => usize::MAX,
+            });
+            Err(problems)
+        }
     }
 }
 
