@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads a configuration and says what it configures; with `connect` also tries
 /// each store.
 pub(crate) fn check(file: &Path, connect: bool) -> anyhow::Result<()> {
-    let config = config::load(Some(file), std::env::vars())?;
+    let config = config::load(Some(file), config::environment())?;
     let mut out = std::io::stdout().lock();
     let stores = config.stores.len();
     let plural = if stores == 1 { "" } else { "s" };

@@ -27,8 +27,8 @@ pub(crate) enum Command {
     /// Serve the configured stores until SIGINT or SIGTERM.
     ///
     /// Without a configuration: a Disk store in ./kvgate-data, on loopback. Every
-    /// field can also be set by an environment variable: KVGATE_SERVER__LISTEN,
-    /// KVGATE_STORES__MAIN__DIRECTORY. The address is printed once calls are taken;
+    /// field can also be set by an environment variable: `KVGATE_SERVER__LISTEN`,
+    /// `KVGATE_STORES__MAIN__DIRECTORY`. The address is printed once calls are taken;
     /// logs go to standard error.
     Serve {
         #[command(flatten)]

@@ -115,7 +115,7 @@ impl Health {
         match failure {
             None if !answered => tracing::info!(store = served.name, "store answers"),
             Some(failure) => {
-                tracing::warn!(store = served.name, "store does not answer: {failure}")
+                tracing::warn!(store = served.name, "store does not answer: {failure}");
             }
             None => {}
         }

@@ -63,7 +63,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Serve { file } => {
-            serve::serve(config::load(file.path.as_deref(), std::env::vars())?)?
+            serve::serve(config::load(file.path.as_deref(), config::environment())?)?;
         }
         Command::Check { file, connect } => check::check(&file, connect)?,
         Command::ConfigSchema => {

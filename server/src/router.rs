@@ -150,13 +150,13 @@ impl tower::Service<Call> for Router {
 
 impl Reflection {
     fn v1(&self) -> Result<v1::ServerReflectionServer<impl v1::ServerReflection>, Status> {
-        self.builder().build_v1().map_err(unbuilt)
+        self.builder().build_v1().map_err(|e| unbuilt(&e))
     }
 
     fn v1alpha(
         &self,
     ) -> Result<v1alpha::ServerReflectionServer<impl v1alpha::ServerReflection>, Status> {
-        self.builder().build_v1alpha().map_err(unbuilt)
+        self.builder().build_v1alpha().map_err(|e| unbuilt(&e))
     }
 
     fn builder(&self) -> tonic_reflection::server::Builder<'static> {
@@ -167,7 +167,7 @@ impl Reflection {
     }
 }
 
-fn unbuilt(error: tonic_reflection::server::Error) -> Status {
+fn unbuilt(error: &tonic_reflection::server::Error) -> Status {
     let message = format!("the API's description can't be read: {error}");
     Fault::new(Code::Internal, ErrorReason::Internal, message).into()
 }

@@ -31,7 +31,7 @@ pub(crate) fn serve(mut config: Config) -> anyhow::Result<()> {
     let stores = std::mem::take(&mut config.stores);
     let clock = Arc::new(SystemClock);
     let topology = Topology::open(stores, config.default_store.clone(), clock)?;
-    let running = Running::start(config, Arc::new(topology))?;
+    let running = Running::start(config, &Arc::new(topology))?;
 
     // the acceptor, the signals and the health checks share this thread
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,14 +58,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: Config, topology: Arc<Topology>) -> anyhow::Result<Self> {
+    fn start(config: Config, topology: &Arc<Topology>) -> anyhow::Result<Self> {
         let stop = Stop::default();
         let limits = &config.server.limits;
         let registry = Registry::new();
         let metrics = Arc::new(CallMetrics::new(&registry)?);
         let load = Arc::new(Load::new(limits.concurrent_calls_max));
         let health = Arc::new(Health::new(
-            Arc::clone(&topology),
+            Arc::clone(topology),
             config.server.health_interval,
         ));
         let threads = match config.server.runtime_threads {
@@ -73,7 +73,7 @@ impl Running {
             None => available_parallelism()?,
         };
         let workers = Workers::start(threads.get(), limits, &stop, || {
-            let service = Service::new(Arc::clone(&topology), limits.clone());
+            let service = Service::new(Arc::clone(topology), limits.clone());
             let stopping = stop.gently.clone();
             let router = Router::new(
                 service,

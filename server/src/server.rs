@@ -40,7 +40,7 @@ const SEND_BUFFER_BYTES: usize = 256 * 1024;
 /// How often a silent connection is asked whether it is still there, and how long
 /// it may take to answer: a caller whose machine vanished would else be served for
 /// ever.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The wait after an accept that failed, most likely for want of file descriptors.

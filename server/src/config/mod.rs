@@ -46,6 +46,12 @@ pub(crate) struct Config {
     pub(crate) stores: BTreeMap<String, StoreEntry>,
 }
 
+/// The environment of the process. A variable that is not UTF-8 is none of ours.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Reads the configuration from the file at `path` and the variables of
 /// `environment`. Without a file, and without a variable that makes a store, there
 /// is one store: `main`, of type `disk`.
@@ -79,7 +85,15 @@ fn from_tree(
     let config = typed(&tree, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems(problems)),
+        _ => {
+            // in the order of the file, which is how it is mended
+            problems.sort_by_key(|problem| match problem.origin {
+                Origin::Line(_, line) => line,
+                Origin::File(_) | Origin::Defaults => 0,
+                Origin::Variable(_) => usize::MAX,
+            });
+            Err(Problems(problems))
+        }
     }
 }
 

@@ -132,13 +132,22 @@ fn store(
         path,
         also: &COMMON,
     };
-    let common = part.read(Value::Object(common), problems, read_settings::<Common>)?;
+    let common = part.read(Value::Object(common), problems, read_settings::<Common>);
+    // a mistake beside the type must not hide those in the settings
+    let written = table.get("type").and_then(Value::as_str);
+    let word = common
+        .as_ref()
+        .map_or(written, |common| Some(common.r#type.as_str()));
+    let found = find(word?)
+        .map_err(|message| problems.push(tree.problem(&path::member(path, "type"), message)));
+    let settings = found.ok().and_then(|(store_type, adapter)| {
+        let settings = part.read(Value::Object(settings), problems, adapter.configure)?;
+        Some((store_type, settings))
+    });
+    let common = common?;
     check_collection(tree, path, &common.default_collection, limits, problems);
     let wrap = wrap::read(tree, &path::member(path, "wrap"), common.wrap, problems);
-    let (store_type, adapter) = find(&common.r#type)
-        .map_err(|message| problems.push(tree.problem(&path::member(path, "type"), message)))
-        .ok()?;
-    let settings = part.read(Value::Object(settings), problems, adapter.configure)?;
+    let (store_type, settings) = settings?;
     Some(StoreEntry {
         default_collection: common.default_collection,
         wrap,

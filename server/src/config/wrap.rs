@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::part::Part;
 use super::path;
 use super::problem::Problem;
+use super::schema;
 use super::tree::Tree;
 use super::wording;
 
@@ -65,11 +66,11 @@ impl JsonSchema for AnyWrapper {
         "Wrapper".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "object",
-            "properties": { "type": { "type": "string" } },
-            "required": ["type"],
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let types = WRAPPER_TYPES.iter();
+        let tables: Vec<Value> = types
+            .map(|known| schema::wrapper(generator, known))
+            .collect();
+        json_schema!({ "oneOf": tables })
     }
 }

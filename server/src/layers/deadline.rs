@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn reads_every_unit() {
-        assert_eq!(read("3H"), Some(Duration::from_secs(10_800)));
-        assert_eq!(read("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(read("3H"), Some(Duration::from_hours(3)));
+        assert_eq!(read("2M"), Some(Duration::from_mins(2)));
         assert_eq!(read("99999999S"), Some(Duration::from_secs(99_999_999)));
         assert_eq!(read("7m"), Some(Duration::from_millis(7)));
         assert_eq!(read("0u"), Some(Duration::ZERO));

@@ -23,7 +23,7 @@ impl Listing<'_> {
     /// The token for the page at this cursor; empty if there is none.
     pub(super) fn token(&self, cursor: Option<&str>) -> String {
         cursor.map_or_else(String::new, |cursor| {
-            let mut token = self.tag().to_vec();
+            let mut token = self.tag(cursor.as_bytes()).to_vec();
             token.extend_from_slice(cursor.as_bytes());
             URL_SAFE_NO_PAD.encode(token)
         })
@@ -41,7 +41,7 @@ impl Listing<'_> {
         };
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
         let (tag, cursor) = token.split_at_checked(TAG_BYTES).ok_or_else(invalid)?;
-        if tag != self.tag() {
+        if tag != self.tag(cursor) {
             return Err(invalid());
         }
         String::from_utf8(cursor.to_vec())
@@ -49,12 +49,14 @@ impl Listing<'_> {
             .map_err(|_| invalid())
     }
 
-    fn tag(&self) -> [u8; TAG_BYTES] {
+    /// Ties a cursor to the listing, and finds one that was damaged.
+    fn tag(&self, cursor: &[u8]) -> [u8; TAG_BYTES] {
         let mut hash = Sha256::new();
         for part in [self.method, self.store, self.collection, self.prefix] {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
+        hash.update(cursor);
         let mut tag = [0; TAG_BYTES];
         tag.copy_from_slice(&hash.finalize()[..TAG_BYTES]);
         tag

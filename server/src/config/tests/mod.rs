@@ -4,6 +4,7 @@ mod environment;
 mod fuzz;
 mod mistakes;
 mod schema;
+mod syntax;
 mod valid;
 
 use std::path::Path;
