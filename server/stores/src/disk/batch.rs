@@ -114,7 +114,9 @@ impl BatchWriter {
                 .collect(),
             Err(Failure::Change(error) | Failure::All(error)) => {
                 if error.outcome() == Outcome::DidNotHappen {
-                    files_of(prepared).for_each(|name| self.files.remove(name));
+                    for name in files_of(prepared) {
+                        self.files.remove(name);
+                    }
                 }
                 prepared.iter().map(|_| Err(error.clone())).collect()
             }
@@ -149,7 +151,9 @@ impl BatchWriter {
             self.commits += 1;
         }
         // not before: until now the rows that name these files were the valid ones
-        obsolete.iter().for_each(|name| self.files.remove(name));
+        for name in &obsolete {
+            self.files.remove(name);
+        }
         Ok(effects)
     }
 

@@ -178,6 +178,10 @@ impl Cache {
     }
 
     /// Tries whether the database can be read and is where it was.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is of one lifetime, the closure of any"
+    )]
     pub(crate) async fn check(&self) -> Result<()> {
         self.read(|snapshot| snapshot.check()).await
     }

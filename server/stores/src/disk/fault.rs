@@ -1,11 +1,11 @@
-//! What went wrong in SQLite or in the file system, in the words of kvgate.
+//! What went wrong in `SQLite` or in the file system, in the words of kvgate.
 
 use std::io;
 
 use kvgate_core::{Error, Kind};
 use rusqlite::{ErrorCode, ffi};
 
-/// The error of SQLite that arose while `doing`.
+/// The error of `SQLite` that arose while `doing`.
 pub(super) fn sqlite(doing: impl Into<String>, source: rusqlite::Error) -> Error {
     let kind = kind(&source);
     let error = Error::new(kind, doing).with_source(source);
@@ -15,10 +15,10 @@ pub(super) fn sqlite(doing: impl Into<String>, source: rusqlite::Error) -> Error
     }
 }
 
-/// The longest text that SQLite takes as it is compiled.
+/// The longest text that `SQLite` takes as it is compiled.
 const SQLITE_LENGTH_MAX: u64 = 1_000_000_000;
 
-/// What kind of thing went wrong in SQLite.
+/// What kind of thing went wrong in `SQLite`.
 pub(super) fn kind(error: &rusqlite::Error) -> Kind {
     let Some(error) = error.sqlite_error() else {
         return Kind::Internal;
@@ -44,7 +44,7 @@ pub(super) fn kind(error: &rusqlite::Error) -> Kind {
     }
 }
 
-/// Whether SQLite gave up because another process holds the lock.
+/// Whether `SQLite` gave up because another process holds the lock.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

@@ -5,7 +5,7 @@ use kvgate_core::Result;
 
 use super::fault;
 
-/// Which file a path leads to: SQLite would go on writing to one that somebody has
+/// Which file a path leads to: `SQLite` would go on writing to one that somebody has
 /// removed or replaced, and what it acknowledged would be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
@@ -17,7 +17,7 @@ impl Identity {
     /// The identity of the file that is there now; an error if there is none.
     ///
     /// It asks for the file's metadata only: closing a file of a database would
-    /// give up the locks that SQLite holds on it in this process.
+    /// give up the locks that `SQLite` holds on it in this process.
     pub(super) fn of(database: &Path) -> Result<Self> {
         match fs::metadata(database) {
             Ok(metadata) => Ok(Self::from(&metadata)),

@@ -18,7 +18,7 @@ use super::{Durability, Options, fault};
 
 /// How long a statement waits while another process holds the lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection waits before it asks again where SQLite itself doesn't.
+/// How long a connection waits before it asks again where `SQLite` itself doesn't.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Pages that a connection keeps for itself; behind them is the system's cache.
 const READER_CACHE_KIB: i64 = 2048;
@@ -48,6 +48,19 @@ CREATE TRIGGER IF NOT EXISTS Settings_size_delete AFTER DELETE ON Cache FOR EACH
 UPDATE Settings SET value = value - OLD.size WHERE key = \"size\"; END;";
 
 const STORE_TIME_INDEX: &str = "CREATE INDEX IF NOT EXISTS Cache_store_time ON Cache (store_time)";
+
+/// What has to be there.
+const REQUIRED: [&str; 9] = [
+    "Settings",
+    "Cache",
+    "Cache_key_raw",
+    "Cache_expire_time",
+    "Settings_count_insert",
+    "Settings_count_delete",
+    "Settings_size_insert",
+    "Settings_size_update",
+    "Settings_size_delete",
+];
 
 /// The rows of `Settings` in a new directory, in diskcache's order.
 const SETTINGS: [(&str, Setting); 16] = [
@@ -198,7 +211,13 @@ fn check_empty(directory: &Path) -> Result<()> {
 
 fn open_database(path: &Path, options: &Options) -> Result<(Connection, Settings), Problem> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE_KIB)?;
-    if is_new(&connection)? {
+    let names = names(&connection)?;
+    check_foreign(&names)?;
+    if names.contains("Cache") {
+        check_columns(&connection)?;
+    }
+    // none are there yet, or whoever began to make them did not get to the end
+    if REQUIRED.iter().any(|name| !names.contains(*name)) {
         patiently(|| connection.pragma_update(None, "auto_vacuum", 1))?;
         use_wal(&connection)?;
         create(&mut connection)?;
@@ -215,7 +234,6 @@ fn open_database(path: &Path, options: &Options) -> Result<(Connection, Settings
     }
     use_wal(&connection)?;
     let settings = settle(&mut connection, &stored, options)?;
-    check_columns(&connection)?;
     let synchronous = match options.durability {
         Durability::Process => "NORMAL",
         Durability::Power => "FULL",
@@ -224,23 +242,22 @@ fn open_database(path: &Path, options: &Options) -> Result<(Connection, Settings
     Ok((connection, settings))
 }
 
-/// Whether tables, indexes or triggers are missing: there are none yet, or whoever
-/// began to make them did not get to the end.
-fn is_new(connection: &Connection) -> Result<bool, Problem> {
+/// The tables, indexes and triggers that are there.
+fn names(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     let mut names = connection.prepare("SELECT name FROM sqlite_master")?;
-    let names: BTreeSet<String> = names
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    let is_foreign = |name: &String| !name.starts_with("sqlite_") && !name.starts_with("Settings");
-    if !names.contains("Cache") && names.iter().any(is_foreign) {
-        return Err(Problem::Other(
-            "is a database of another program: choose an empty directory, or one that kvgate \
-             or diskcache made"
-                .to_owned(),
-        ));
+    names.query_map([], |row| row.get(0))?.collect()
+}
+
+fn check_foreign(names: &BTreeSet<String>) -> Result<(), Problem> {
+    let is_foreign = |name: &String| !name.starts_with("sqlite_") && name != "Settings";
+    if names.contains("Cache") || !names.iter().any(is_foreign) {
+        return Ok(());
     }
-    let last_made = "Settings_size_delete";
-    Ok(!names.contains("Cache_expire_time") || !names.contains(last_made))
+    Err(Problem::Other(
+        "is a database of another program: choose an empty directory, or one that kvgate or \
+         diskcache made"
+            .to_owned(),
+    ))
 }
 
 fn use_wal(connection: &Connection) -> Result<(), Problem> {
@@ -337,7 +354,7 @@ fn write_limit(connection: &mut Connection, policy: &str, max_size: i64) -> rusq
 fn check_columns(connection: &Connection) -> Result<(), Problem> {
     let statement = "SELECT rowid, key, raw, store_time, expire_time, access_time, \
                      access_count, tag, size, mode, filename, value \
-                     FROM Cache INDEXED BY Cache_key_raw WHERE key = '' AND raw = 1";
+                     FROM Cache LIMIT 1";
     match connection.query_row(statement, [], |_| Ok(())) {
         Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
         Err(error) if fault::kind(&error) == Kind::Internal => Err(Problem::Other(format!(

@@ -148,6 +148,12 @@ impl OpenCaches {
         Some(cache)
     }
 
+    /// How many are open.
+    #[cfg(test)]
+    pub(super) fn open_now(&self) -> usize {
+        self.slots().by_name.len()
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         // nothing that can panic happens while the map and the counts disagree
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
