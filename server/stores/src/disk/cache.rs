@@ -56,6 +56,7 @@ impl Cache {
     }
 
     /// Whether there is a cache in the directory.
+    #[cfg(feature = "multidisk")]
     pub(crate) fn is_in(directory: &Path) -> bool {
         schema::database(directory).exists()
     }

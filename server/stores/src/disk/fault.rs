@@ -8,7 +8,16 @@ use rusqlite::{ErrorCode, ffi};
 /// The error of `SQLite` that arose while `doing`.
 pub(super) fn sqlite(doing: impl Into<String>, source: rusqlite::Error) -> Error {
     let kind = kind(&source);
-    let error = Error::new(kind, doing).with_source(source);
+    let error = Error::new(kind, doing);
+    let error = match source {
+        // the code says the same: once is enough
+        rusqlite::Error::SqliteFailure(code, Some(message))
+            if code.to_string().ends_with(&message) =>
+        {
+            error.with_source(code)
+        }
+        source => error.with_source(source),
+    };
     match kind {
         Kind::ValueTooLarge => error.with_limit("SQLITE_MAX_LENGTH", SQLITE_LENGTH_MAX),
         _ => error,
@@ -50,6 +59,12 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
     )
+}
+
+/// Whether the database, or a file beside it, could not be opened: of a database
+/// that is there it says that access is denied.
+pub(super) fn can_not_open(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
 /// Whether a failed commit may come back when the log is read after a crash: its

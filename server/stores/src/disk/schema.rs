@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -159,6 +160,8 @@ fn connect(database: &Path, flags: OpenFlags, cache_kib: i64) -> rusqlite::Resul
 /// Why a database can't be opened.
 enum Problem {
     Sqlite(rusqlite::Error),
+    /// It can be read, but not written.
+    ReadOnly,
     /// It is not what it should be: what is wrong with it.
     Other(String),
 }
@@ -174,7 +177,10 @@ impl Problem {
         let path = path.display();
         match self {
             Self::Other(what) => Error::new(Kind::Misconfigured, format!("{path} {what}")),
+            Self::ReadOnly => denied(&path),
             Self::Sqlite(source) => match fault::kind(&source) {
+                Kind::AccessDenied => denied(&path).with_source(source),
+                _ if fault::can_not_open(&source) => denied(&path).with_source(source),
                 Kind::Unreadable | Kind::Internal => Error::new(
                     Kind::Misconfigured,
                     format!(
@@ -187,6 +193,13 @@ impl Problem {
             },
         }
     }
+}
+
+fn denied(path: &impl fmt::Display) -> Error {
+    Error::new(
+        Kind::AccessDenied,
+        format!("{path} can't be written: make it, the files beside it and the directory writable"),
+    )
 }
 
 /// A new cache is made in an empty directory only: elsewhere it would mix with
@@ -211,6 +224,9 @@ fn check_empty(directory: &Path) -> Result<()> {
 
 fn open_database(path: &Path, options: &Options) -> Result<(Connection, Settings), Problem> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_CREATE, WRITER_CACHE_KIB)?;
+    if connection.is_readonly("main")? {
+        return Err(Problem::ReadOnly);
+    }
     let names = names(&connection)?;
     check_foreign(&names)?;
     if names.contains("Cache") {
