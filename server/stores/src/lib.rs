@@ -38,6 +38,8 @@ pub struct StoreType {
     pub stability: Stability,
     /// Whether it is meant for more than tests.
     pub for_production: bool,
+    /// What its stored entries are read and written with by the tests.
+    pub tested_with: &'static str,
     /// How to make one; nothing if it was not compiled in.
     pub adapter: Option<Adapter>,
 }
@@ -104,6 +106,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "in the server's memory, bounded, least recently used entries go first",
         stability: Stability::NotApplicable,
         for_production: true,
+        tested_with: "itself",
         adapter: adapter!("memory", memory::Config),
     },
     StoreType {
@@ -112,6 +115,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "in a plain map, for tests",
         stability: Stability::NotApplicable,
         for_production: false,
+        tested_with: "itself",
         adapter: adapter!("simple", simple::Config),
     },
     StoreType {
@@ -120,6 +124,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "keeps nothing, for tests",
         stability: Stability::NotApplicable,
         for_production: false,
+        tested_with: "itself",
         adapter: adapter!("null", null::Config),
     },
     StoreType {
@@ -128,6 +133,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a diskcache directory (SQLite)",
         stability: Stability::Stable,
         for_production: true,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("disk", disk::Config),
     },
     StoreType {
@@ -136,6 +142,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a diskcache directory for each collection",
         stability: Stability::Stable,
         for_production: true,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("multidisk", multidisk::Config),
     },
     StoreType {
@@ -144,6 +151,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a JSON file for each entry, for a person to read",
         stability: Stability::Unstable,
         for_production: false,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
     },
 ];
