@@ -1,6 +1,6 @@
 //! A case of the conformance suite.
 
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -19,16 +19,19 @@ pub struct Case {
     pub run: Run,
 }
 
-/// The body of a case.
-pub type Run = Box<dyn Fn(Context) -> BoxFuture<'static, Outcome> + Send + Sync>;
+/// The body of a case. Its future stays on the thread of its trial.
+pub type Run = Box<dyn Fn(Context) -> LocalBoxFuture<'static, Outcome> + Send + Sync>;
 
 impl Case {
     /// A case for stores that keep what is put.
     pub fn new<F>(name: &'static str, run: impl Fn(Context) -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = Outcome> + 'static,
     {
-        Self { needs: vec![Need::KeepsEntries], ..Self::any_store(name, run) }
+        Self {
+            needs: vec![Need::KeepsEntries],
+            ..Self::any_store(name, run)
+        }
     }
 
     /// A case that holds for every store.
@@ -37,10 +40,15 @@ impl Case {
         run: impl Fn(Context) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = Outcome> + 'static,
     {
         let run: Run = Box::new(move |context| Box::pin(run(context)));
-        Self { name, needs: Vec::new(), own_server: false, run }
+        Self {
+            name,
+            needs: Vec::new(),
+            own_server: false,
+            run,
+        }
     }
 
     /// Asks for something more of the store.
@@ -53,6 +61,9 @@ impl Case {
     /// Asks for a server that no other case uses.
     #[must_use]
     pub fn own_server(self) -> Self {
-        Self { own_server: true, ..self }
+        Self {
+            own_server: true,
+            ..self
+        }
     }
 }

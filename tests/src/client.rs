@@ -24,7 +24,7 @@ use crate::failure::{Outcome, shortened};
 use crate::rpc_error::RpcError;
 
 /// What a call answers.
-pub type Answer<T> = Result<T, RpcError>;
+pub type Answer<T> = Result<T, Box<RpcError>>;
 
 /// A connection to a server.
 #[derive(Clone)]
@@ -38,8 +38,10 @@ impl Client {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
         // Far above what any call of a test needs, so that a call that hangs
         // fails its test instead of hanging it.
-        let endpoint = endpoint.timeout(Duration::from_secs(180));
-        Ok(Self { channel: endpoint.connect().await? })
+        let endpoint = endpoint.timeout(Duration::from_mins(3));
+        Ok(Self {
+            channel: endpoint.connect().await?,
+        })
     }
 
     /// The connection, for the services that are not kvgate's own.
@@ -73,7 +75,11 @@ impl Client {
 /// Names a call for its failure, as in `Get store "a" collection "b" "key"`.
 fn describe(call: &str, store: &str, collection: Option<&str>, names: &impl Debug) -> String {
     let collection = collection.map(|name| format!(" collection {}", shortened(&name)));
-    format!("{call} store {store:?}{} {}", collection.unwrap_or_default(), shortened(names))
+    format!(
+        "{call} store {store:?}{} {}",
+        collection.unwrap_or_default(),
+        shortened(names)
+    )
 }
 
 /// Takes the answer out of its envelope, or says which call failed.

@@ -39,7 +39,14 @@ impl Context {
         let capabilities = store.capabilities.unwrap_or_default();
         let limits = store.limits.unwrap_or_default();
         let here = client.collection(setup.name, collection);
-        Ok(Self { setup, running, client, capabilities, limits, here })
+        Ok(Self {
+            setup,
+            running,
+            client,
+            capabilities,
+            limits,
+            here,
+        })
     }
 
     /// Stops the server and starts it again over what it left. Only for a case
@@ -47,7 +54,7 @@ impl Context {
     pub async fn restart(self, how: Stop) -> Outcome<Self> {
         let running = Arc::into_inner(self.running)
             .ok_or_else(|| Failure::new("a shared server is not restarted"))?;
-        let running = Arc::new(running.restart(how).await?);
+        let running = Arc::new(running.stop(how).await?.start().await?);
         Self::new(self.setup, running, &self.here.collection).await
     }
 
@@ -58,7 +65,11 @@ impl Context {
 
     /// Whether the setup refuses a key or collection of this name.
     pub fn refuses(&self, name: &str) -> bool {
-        self.setup.facts.refused_name_starts.iter().any(|start| name.starts_with(start))
+        self.setup
+            .facts
+            .refused_name_starts
+            .iter()
+            .any(|start| name.starts_with(start))
     }
 
     /// Puts a value and checks that it comes back: letter for letter, or as an
@@ -70,6 +81,16 @@ impl Context {
         self.expect_value(self.here.describe("Get", &key), found, &value)
     }
 
+    /// Checks what was found under a key after a restart: the value if the store
+    /// is persistent, else nothing.
+    pub fn expect_kept(&self, call: String, found: Option<Bytes>, put: &Bytes) -> Outcome {
+        if self.capabilities.persistent {
+            self.expect_value(call, found, put)
+        } else {
+            expect_equal(call, found, None)
+        }
+    }
+
     /// Checks what was found under a key.
     pub fn expect_value(&self, call: String, found: Option<Bytes>, put: &Bytes) -> Outcome {
         let Some(found) = found else {
@@ -79,6 +100,10 @@ impl Context {
             return expect_equal(call, found, put.clone());
         }
         let found: serde_json::Value = serde_json::from_slice(&found)?;
-        expect_equal(call, found, serde_json::from_slice::<serde_json::Value>(put)?)
+        expect_equal(
+            call,
+            found,
+            serde_json::from_slice::<serde_json::Value>(put)?,
+        )
     }
 }

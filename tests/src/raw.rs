@@ -21,7 +21,9 @@ pub type PlainHttp = HttpClient<HttpConnector, tonic::body::Body>;
 
 /// A generated client over a connection that knows nothing of deadlines.
 pub fn plain_client(address: SocketAddr) -> Outcome<KeyValueServiceClient<PlainHttp>> {
-    let http = HttpClient::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let http = HttpClient::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
     let origin = Uri::try_from(format!("http://{address}"))?;
     Ok(KeyValueServiceClient::with_origin(http, origin))
 }
@@ -31,7 +33,10 @@ pub fn plain_client(address: SocketAddr) -> Outcome<KeyValueServiceClient<PlainH
 pub async fn call(client: &Client, method: &'static str, message: Bytes) -> Answer<Bytes> {
     let mut grpc = tonic::client::Grpc::new(client.channel());
     if let Err(error) = grpc.ready().await {
-        return Err(RpcError::of_call(method, &Status::unavailable(error.to_string())));
+        return Err(RpcError::of_call(
+            method,
+            &Status::unavailable(error.to_string()),
+        ));
     }
     let path = http::uri::PathAndQuery::from_static(method);
     let result = grpc.unary(Request::new(message), path, AnyBytes).await;

@@ -10,6 +10,7 @@ use prost::Message as _;
 use tonic::Code;
 use tonic_types::{ErrorDetails, RpcStatusExt as _, pb};
 
+use crate::client::Answer;
 use crate::failure::{Failure, Outcome, expect, expect_equal, shortened};
 
 /// A call that the server refused.
@@ -37,7 +38,7 @@ pub struct RpcError {
 
 impl RpcError {
     /// Decodes what a call failed with.
-    pub fn of_call(call: &str, status: &tonic::Status) -> Self {
+    pub fn of_call(call: &str, status: &tonic::Status) -> Box<Self> {
         // Statuses that the client itself makes have no details.
         let proto = pb::Status::decode(status.details()).unwrap_or_default();
         let mut error = Self::of_entry(call, &proto);
@@ -47,10 +48,10 @@ impl RpcError {
     }
 
     /// Decodes the error that an answer carries for one of its entries.
-    pub fn of_entry(call: &str, status: &pb::Status) -> Self {
+    pub fn of_entry(call: &str, status: &pb::Status) -> Box<Self> {
         let details = status.get_error_details();
         let info = details.error_info();
-        Self {
+        Box::new(Self {
             call: call.to_owned(),
             code: Code::from_i32(status.code),
             message: status.message.clone(),
@@ -60,7 +61,7 @@ impl RpcError {
             violations: violations(&details),
             retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
             put_many_failure: put_many_failure(status),
-        }
+        })
     }
 
     /// Checks code, reason and domain.
@@ -69,13 +70,18 @@ impl RpcError {
         if found == (code, reason, ERROR_DOMAIN) {
             return Ok(());
         }
-        Err(Failure::new(format!("expected {code:?} {reason}, found {self}")))
+        Err(Failure::new(format!(
+            "expected {code:?} {reason}, found {self}"
+        )))
     }
 
     /// Checks that the error names the field that is wrong.
     pub fn expect_field(&self, field: &str) -> Outcome {
         let named = self.violations.iter().any(|(name, _)| name == field);
-        expect(named, format!("expected a violation of field `{field}`, found {self}"))
+        expect(
+            named,
+            format!("expected a violation of field `{field}`, found {self}"),
+        )
     }
 
     /// Checks one fact of the metadata.
@@ -86,16 +92,35 @@ impl RpcError {
 
     /// Checks that the error says when to try again.
     pub fn expect_retry(&self) -> Outcome {
-        expect(self.retry_after.is_some(), format!("expected a RetryInfo, found {self}"))
+        expect(
+            self.retry_after.is_some(),
+            format!("expected a RetryInfo, found {self}"),
+        )
     }
 }
 
 impl Display for RpcError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, code, message, domain, reason, metadata, violations, .. } = self;
+        let Self {
+            call,
+            code,
+            message,
+            domain,
+            reason,
+            metadata,
+            violations,
+            ..
+        } = self;
         let message = shortened(message);
-        write!(f, "{call} answered {code:?} {message}, reason `{reason}`, domain `{domain}`")?;
-        write!(f, ", metadata {metadata:?}, violations {violations:?}, retry {:?}", self.retry_after)
+        write!(
+            f,
+            "{call} answered {code:?} {message}, reason `{reason}`, domain `{domain}`"
+        )?;
+        write!(
+            f,
+            ", metadata {metadata:?}, violations {violations:?}, retry {:?}",
+            self.retry_after
+        )
     }
 }
 
@@ -103,18 +128,20 @@ impl std::error::Error for RpcError {}
 
 /// Checks that a call was refused with `code` and `reason`.
 pub fn refused<T: Debug>(
-    result: Result<T, RpcError>,
+    result: Answer<T>,
     call: impl Display,
     code: Code,
     reason: &str,
-) -> Outcome<RpcError> {
+) -> Outcome<Box<RpcError>> {
     match result {
         Ok(answer) => Err(Failure::new(format!(
             "{call}: expected {code:?} {reason}, found the answer {}",
             shortened(&answer)
         ))),
         Err(error) => {
-            error.expect(code, reason).map_err(|failure| failure.within(call))?;
+            error
+                .expect(code, reason)
+                .map_err(|failure| failure.within(call))?;
             Ok(error)
         }
     }
@@ -122,20 +149,26 @@ pub fn refused<T: Debug>(
 
 /// Checks that a call was refused with `INVALID_ARGUMENT` because of `field`.
 pub fn refused_field<T: Debug>(
-    result: Result<T, RpcError>,
+    result: Answer<T>,
     call: impl Display,
     reason: &str,
     field: &str,
-) -> Outcome<RpcError> {
+) -> Outcome<Box<RpcError>> {
     let error = refused(result, &call, Code::InvalidArgument, reason)?;
-    error.expect_field(field).map_err(|failure| failure.within(call))?;
+    error
+        .expect_field(field)
+        .map_err(|failure| failure.within(call))?;
     Ok(error)
 }
 
 fn violations(details: &ErrorDetails) -> Vec<(String, String)> {
-    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    let violations = details
+        .bad_request()
+        .map(|bad| bad.field_violations.as_slice());
     let pairs = violations.unwrap_or_default().iter();
-    pairs.map(|one| (one.field.clone(), one.description.clone())).collect()
+    pairs
+        .map(|one| (one.field.clone(), one.description.clone()))
+        .collect()
 }
 
 fn put_many_failure(status: &pb::Status) -> Option<PutManyFailure> {

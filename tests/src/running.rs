@@ -1,16 +1,13 @@
 //! A server that runs one setup.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use crate::failure::Outcome;
+use crate::folder::{Folder, SERVER_SETTINGS};
 use crate::server::Server;
 use crate::setups::{Backend, Place, Setup};
-
-/// What every configuration of the tests begins with.
-pub const SERVER_SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
 
 /// How a server is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,46 +18,71 @@ pub enum Stop {
     Killed,
 }
 
+/// Everything that a setup's server needs, before it is started.
+pub struct Prepared {
+    // Fields are dropped in this order: the backend ends before its directory.
+    backend: Option<Box<dyn Backend>>,
+    folder: Folder,
+}
+
+impl Prepared {
+    /// Starts the setup's backend and writes the server's configuration.
+    pub fn new(setup: &Setup) -> Outcome<Self> {
+        let folder = Folder::new()?;
+        let backend = match setup.backend {
+            Some(start) => Some(start(&folder.path("backend"))?),
+            None => None,
+        };
+        let prepared = Self { backend, folder };
+        let data = prepared.data();
+        let place = Place {
+            directory: &data,
+            backend: prepared.backend.as_deref(),
+        };
+        let (name, settings) = (setup.name, (setup.settings)(&place));
+        let stores = format!("default_store = \"{name}\"\n[stores.{name}]\n{settings}");
+        prepared
+            .folder
+            .configure(&format!("{SERVER_SETTINGS}{stores}"))?;
+        Ok(prepared)
+    }
+
+    /// Where the store keeps its data, if it keeps it in files.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path("data")
+    }
+
+    /// Starts the server.
+    pub async fn start(self) -> Outcome<Running> {
+        let server = Server::start(&self.folder.configuration()).await?;
+        Ok(Running {
+            server,
+            prepared: self,
+        })
+    }
+}
+
 /// A server that runs one setup, with everything that it needs.
 pub struct Running {
     // Fields are dropped in this order: the server ends before what it uses.
     /// The server.
     pub server: Server,
-    /// The setup's backend, if it has one.
-    pub backend: Option<Box<dyn Backend>>,
-    configuration: PathBuf,
-    directory: TempDir,
+    prepared: Prepared,
 }
 
 impl Running {
     /// Starts the setup's backend and a server.
     pub async fn start(setup: &Setup) -> Outcome<Self> {
-        let directory = tempfile::Builder::new().prefix("kvgate-tests-").tempdir()?;
-        let backend = match setup.backend {
-            Some(start) => Some(start(&directory.path().join("backend"))?),
-            None => None,
-        };
-        let data = directory.path().join("data");
-        let place = Place { directory: &data, backend: backend.as_deref() };
-        let name = setup.name;
-        let settings = (setup.settings)(&place);
-        let text =
-            format!("{SERVER_SETTINGS}default_store = \"{name}\"\n[stores.{name}]\n{settings}");
-        let configuration = directory.path().join("kvgate.toml");
-        std::fs::write(&configuration, text)?;
-        let server = Server::start(&configuration).await?;
-        Ok(Self { server, backend, configuration, directory })
+        Prepared::new(setup)?.start().await
     }
 
-    /// Stops the server and starts it again over what it left.
-    pub async fn restart(self, how: Stop) -> Outcome<Self> {
-        let Self { server, backend, configuration, directory } = self;
+    /// Stops the server; what it left stays.
+    pub async fn stop(self, how: Stop) -> Outcome<Prepared> {
         match how {
-            Stop::Gracefully => server.terminate().await?,
-            Stop::Killed => server.kill().await?,
+            Stop::Gracefully => self.server.terminate().await?,
+            Stop::Killed => self.server.kill().await?,
         }
-        let server = Server::start(&configuration).await?;
-        Ok(Self { server, backend, configuration, directory })
+        Ok(self.prepared)
     }
 
     /// Kills the server and leaves it so until it is restarted.
@@ -68,12 +90,13 @@ impl Running {
         self.server.signal(Signal::KILL)
     }
 
-    /// Where the store keeps its data, if it keeps it in files.
-    pub fn data(&self) -> PathBuf {
-        self.directory().join("data")
+    /// The setup's backend, if it has one.
+    pub fn backend(&self) -> Option<&dyn Backend> {
+        self.prepared.backend.as_deref()
     }
 
-    fn directory(&self) -> &Path {
-        self.directory.path()
+    /// Where the store keeps its data, if it keeps it in files.
+    pub fn data(&self) -> PathBuf {
+        self.prepared.data()
     }
 }

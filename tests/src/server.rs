@@ -75,7 +75,10 @@ impl Server {
         if status.success() {
             return Ok(());
         }
-        Err(Failure::new(format!("the server ended with {status}, its log:\n{}", self.log())))
+        Err(Failure::new(format!(
+            "the server ended with {status}, its log:\n{}",
+            self.log()
+        )))
     }
 
     /// Kills the server: it can't do anything more.
@@ -100,7 +103,10 @@ pub async fn run_to_end(command: Command) -> Outcome<Finished> {
     let mut process = Process::start(command)?;
     let status = process.exit_status().await?;
     let output = process.output.so_far() + &process.log.so_far();
-    Ok(Finished { code: status.code(), output })
+    Ok(Finished {
+        code: status.code(),
+        output,
+    })
 }
 
 /// The server's binary: beside this test's own, or named by `KVGATE_BIN`.
@@ -117,7 +123,9 @@ pub fn binary() -> Outcome<PathBuf> {
         return Ok(path);
     }
     let path = path.display();
-    Err(Failure::new(format!("there is no server at {path}: run `cargo build -p kvgate` first")))
+    Err(Failure::new(format!(
+        "there is no server at {path}: run `cargo build -p kvgate` first"
+    )))
 }
 
 struct Process {
@@ -129,7 +137,10 @@ struct Process {
 
 impl Process {
     fn start(mut command: Command) -> Outcome<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .map_err(|error| Failure::from(error).within(format!("starting {command:?}")))?;
@@ -141,7 +152,12 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             readers.push(log.read(stderr));
         }
-        Ok(Self { child, output, log, readers })
+        Ok(Self {
+            child,
+            output,
+            log,
+            readers,
+        })
     }
 
     async fn ready(&mut self) -> Outcome<SocketAddr> {
@@ -158,7 +174,10 @@ impl Process {
             }
         });
         address.await.map_err(|failure| {
-            failure.within(format!("starting the server, with the log:\n{}", self.log.so_far()))
+            failure.within(format!(
+                "starting the server, with the log:\n{}",
+                self.log.so_far()
+            ))
         })
     }
 
@@ -204,6 +223,9 @@ impl Text {
     }
 
     fn so_far(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

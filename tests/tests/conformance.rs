@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 const TEST_THREADS: usize = 8;
 
 /// Far above what any case takes, so that one that hangs fails.
-const CASE_PATIENCE: Duration = Duration::from_secs(300);
+const CASE_PATIENCE: Duration = Duration::from_mins(5);
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -30,14 +30,20 @@ fn main() -> ExitCode {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => panic!("starting the runtime: {error}"),
     };
-    let trials = ALL.iter().flat_map(|setup| trials(setup, &runtime)).collect();
+    let trials = ALL
+        .iter()
+        .flat_map(|setup| trials(setup, &runtime))
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// All cases for one setup. They share a server that the first one starts and
 /// the last one ends.
 fn trials(setup: &'static Setup, runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let shared = Arc::new(Shared { setup, running: OnceCell::new() });
+    let shared = Arc::new(Shared {
+        setup,
+        running: OnceCell::new(),
+    });
     let mut trials = Vec::new();
     for (theme, cases) in cases::all() {
         for case in cases {
@@ -57,9 +63,10 @@ fn trials(setup: &'static Setup, runtime: &Arc<Runtime>) -> Vec<Trial> {
 }
 
 async fn run(shared: Arc<Shared>, case: &Case, collection: &str) -> Outcome {
-    let running = match case.own_server {
-        true => Arc::new(Running::start(shared.setup).await?),
-        false => shared.running().await?,
+    let running = if case.own_server {
+        Arc::new(Running::start(shared.setup).await?)
+    } else {
+        shared.running().await?
     };
     let context = Context::new(shared.setup, running, collection).await?;
     let unmet = case.needs.iter().find(|need| !need.is_met(&context));
@@ -70,7 +77,9 @@ async fn run(shared: Arc<Shared>, case: &Case, collection: &str) -> Outcome {
         }
     };
     let timed_out = |_| Err(Failure::new(format!("not done after {CASE_PATIENCE:?}")));
-    tokio::time::timeout(CASE_PATIENCE, outcome).await.unwrap_or_else(timed_out)
+    tokio::time::timeout(CASE_PATIENCE, outcome)
+        .await
+        .unwrap_or_else(timed_out)
 }
 
 /// The server that the cases of one setup share.
@@ -85,6 +94,10 @@ impl Shared {
             Ok(running) => Ok(Arc::new(running)),
             Err(failure) => Err(failure.to_string()),
         };
-        self.running.get_or_init(start).await.clone().map_err(Failure::new)
+        self.running
+            .get_or_init(start)
+            .await
+            .clone()
+            .map_err(Failure::new)
     }
 }

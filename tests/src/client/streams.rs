@@ -20,8 +20,15 @@ impl Collection {
     ) -> Answer<Streaming<StreamGetManyResponse>> {
         let call = self.describe("StreamGetMany", &keys.len());
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        let request = StreamGetManyRequest { store, collection, keys };
-        answer(&call, self.client.key_value().stream_get_many(request).await)
+        let request = StreamGetManyRequest {
+            store,
+            collection,
+            keys,
+        };
+        answer(
+            &call,
+            self.client.key_value().stream_get_many(request).await,
+        )
     }
 
     /// Reads the messages of a `StreamGetMany` to their end.
@@ -34,7 +41,10 @@ impl Collection {
     /// Reads the results of a `StreamGetMany` to their end.
     pub async fn stream_results(&self, keys: Vec<String>) -> Answer<Vec<GetResult>> {
         let messages = self.stream_get_many(keys).await?;
-        Ok(messages.into_iter().flat_map(|message| message.results).collect())
+        Ok(messages
+            .into_iter()
+            .flat_map(|message| message.results)
+            .collect())
     }
 
     /// Begins a `ScanEntries`.
@@ -72,7 +82,12 @@ impl Collection {
     /// One batch for this collection.
     pub fn batch(&self, entries: Vec<PutEntry>) -> StreamPutManyRequest {
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        StreamPutManyRequest { store, collection, entries, ttl: None }
+        StreamPutManyRequest {
+            store,
+            collection,
+            entries,
+            ttl: None,
+        }
     }
 
     /// Sends all `batches` and reads what is acknowledged: how many entries of
@@ -80,7 +95,7 @@ impl Collection {
     pub async fn stream_put_many(
         &self,
         batches: Vec<StreamPutManyRequest>,
-    ) -> Answer<(Vec<i64>, Option<RpcError>)> {
+    ) -> Answer<(Vec<i64>, Option<Box<RpcError>>)> {
         let call = self.describe("StreamPutMany", &batches.len());
         let batches = futures::stream::iter(batches);
         let result = self.client.key_value().stream_put_many(batches).await;
@@ -107,7 +122,10 @@ impl Batches {
     pub async fn open(client: &Client) -> Answer<Self> {
         let (sender, batches) = mpsc::channel(1);
         let result = client.key_value().stream_put_many(batches).await;
-        Ok(Self { sender, answers: answer("StreamPutMany", result)? })
+        Ok(Self {
+            sender,
+            answers: answer("StreamPutMany", result)?,
+        })
     }
 
     /// Sends one batch.

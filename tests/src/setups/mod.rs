@@ -92,6 +92,11 @@ pub struct Facts {
 impl Facts {
     /// A store without peculiarities.
     const fn of(store_type: &'static str, stability: Stability) -> Self {
-        Self { store_type, stability, keeps_entries: true, refused_name_starts: &[] }
+        Self {
+            store_type,
+            stability,
+            keeps_entries: true,
+            refused_name_starts: &[],
+        }
     }
 }
