@@ -10,6 +10,7 @@ pub mod client;
 pub mod context;
 pub mod failure;
 pub mod folder;
+pub mod mount;
 pub mod need;
 pub mod process_figures;
 pub mod python;
