@@ -113,12 +113,12 @@ impl Peak {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
-        Ok(Self { before, peak, done })
+        Ok(Self { before, most, done })
     }
 
     fn expect_bounded(self, call: &str) -> Outcome {
         let growth = self
-            .peak
+            .most
             .load(Ordering::Relaxed)
             .saturating_sub(self.before);
         let before = self.before >> 20;
