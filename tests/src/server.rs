@@ -141,6 +141,12 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // The environment configures the server too.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KVGATE_") {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
             .spawn()
             .map_err(|error| Failure::from(error).within(format!("starting {command:?}")))?;

@@ -1932,10 +1932,13 @@ pub struct Capabilities {
     /// Other processes see the same entries.
     #[prost(bool, tag = "8")]
     pub shared: bool,
-    /// What was put is kept until it is deleted or expires. False for a store that
-    /// drops entries when it is full, or keeps none.
+    /// What was put can be read again. False only for a store that keeps nothing.
     #[prost(bool, tag = "9")]
     pub retains: bool,
+    /// Live entries may be dropped when the store is full, instead of refusing new
+    /// ones.
+    #[prost(bool, tag = "10")]
+    pub evicts: bool,
 }
 /// The largest things a store takes. 0: no limit but the server's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,1 +1,35 @@
-//! .
+//! What every store of kvgate shares.
+//!
+//! - [`Store`] is what an adapter or a wrapper implements; [`LiveStore`] is put
+//!   around every adapter once and does for all of them what none should do
+//!   itself: hides expired entries, enforces the store's limits and names the
+//!   store in errors.
+//! - [`Entry`], [`Value`] and [`Timestamp`] are what is stored, [`envelope`] is
+//!   the form in which it is stored, [`name`] makes names that a backend takes.
+//! - [`Error`] says what failed, whether a retry may help, and whether the
+//!   operation may have happened all the same.
+//!
+//! This crate knows no transport and no client of any backend.
+
+mod blocking;
+mod clock;
+mod entry;
+pub mod envelope;
+mod error;
+mod live;
+pub mod name;
+mod store;
+mod timestamp;
+mod value;
+
+pub use blocking::BlockingPool;
+pub use clock::{Clock, SystemClock};
+pub use entry::{Entry, is_live};
+pub use error::{Error, Kind, Limit, Outcome, Result};
+pub use live::LiveStore;
+pub use store::{
+    Capabilities, Limits, ListedKey, Operation, Page, PageRequest, Removed, Stability, Store,
+    StoreExt,
+};
+pub use timestamp::Timestamp;
+pub use value::{Value, ValueProblem};

@@ -1,1 +1,173 @@
-//! .
+//! The store adapters of kvgate.
+//!
+//! One file or folder a store, each behind a cargo feature of the same name;
+//! [`STORE_TYPES`] is the registry. Start reading with `memory.rs`: it is the
+//! commented template of an adapter.
+
+use std::sync::Arc;
+
+use kvgate_core::{Clock, Result, Stability, Store};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+#[cfg(feature = "disk")]
+pub mod disk;
+#[cfg(feature = "filetree")]
+pub mod filetree;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "multidisk")]
+pub mod multidisk;
+#[cfg(feature = "null")]
+pub mod null;
+#[cfg(feature = "simple")]
+pub mod simple;
+
+/// A type of store as the configuration names it.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreType {
+    /// The one word for it: `type` in the configuration, cargo feature, setup of
+    /// the tests, metric label.
+    pub word: &'static str,
+    /// Its name in prose.
+    pub title: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// What is promised about the stored form.
+    pub stability: Stability,
+    /// Whether it is meant for more than tests.
+    pub for_production: bool,
+    /// How to make one; nothing if it was not compiled in.
+    pub adapter: Option<Adapter>,
+}
+
+/// How to make a store of a type that is compiled in.
+#[derive(Clone, Copy, Debug)]
+pub struct Adapter {
+    /// Reads the store's own settings.
+    pub configure: fn(Value) -> Result<Box<dyn Configured>, SettingsError>,
+    /// The JSON schema of the settings.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// Settings that can't be used, and where in the store's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    /// The path below the store's table, such as `nodes[2].port`; `.` if it is
+    /// the table itself.
+    pub path: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// The settings of one type of store: implemented by each adapter's `Config`.
+pub trait StoreConfig: DeserializeOwned + JsonSchema + Send + 'static {
+    /// The adapter that is made from them.
+    type Store: Store;
+
+    /// Makes the adapter. Opens what is local and reports what only a person can
+    /// mend; it does not wait for a backend that is down: that is what
+    /// [`Store::check`] finds, and calls find again until it is back.
+    fn open(self, clock: Arc<dyn Clock>) -> Result<Self::Store>;
+}
+
+/// Settings that were read, whatever the type of their store.
+pub trait Configured: Send {
+    /// Makes the store that is configured as `name`.
+    fn open(self: Box<Self>, name: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>>;
+}
+
+impl<C: StoreConfig> Configured for C {
+    fn open(self: Box<Self>, name: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+        let adapter = StoreConfig::open(*self, Arc::clone(&clock)).map_err(|e| e.in_store(name))?;
+        Ok(Arc::new(kvgate_core::LiveStore::new(name, clock, adapter)))
+    }
+}
+
+/// The type of store that the configuration calls `word`.
+pub fn find(word: &str) -> Option<&'static StoreType> {
+    STORE_TYPES
+        .iter()
+        .find(|store_type| store_type.word == word)
+}
+
+/// The adapter of a `Config`, if its feature is on.
+macro_rules! adapter {
+    ($feature:literal, $config:path) => {{
+        #[cfg(feature = $feature)]
+        let adapter = Some(Adapter {
+            configure: configure::<$config>,
+            schema: schema::<$config>,
+        });
+        #[cfg(not(feature = $feature))]
+        let adapter = None;
+        adapter
+    }};
+}
+
+/// Every type of store, compiled in or not, in the order of the documentation.
+pub static STORE_TYPES: &[StoreType] = &[
+    StoreType {
+        word: "memory",
+        title: "Memory",
+        summary: "in the server's memory, bounded, least recently used entries go first",
+        stability: Stability::NotApplicable,
+        for_production: true,
+        adapter: adapter!("memory", memory::Config),
+    },
+    StoreType {
+        word: "simple",
+        title: "Simple",
+        summary: "in a plain map, for tests",
+        stability: Stability::NotApplicable,
+        for_production: false,
+        adapter: adapter!("simple", simple::Config),
+    },
+    StoreType {
+        word: "null",
+        title: "Null",
+        summary: "keeps nothing, for tests",
+        stability: Stability::NotApplicable,
+        for_production: false,
+        adapter: adapter!("null", null::Config),
+    },
+    StoreType {
+        word: "disk",
+        title: "Disk",
+        summary: "a diskcache directory (SQLite)",
+        stability: Stability::Stable,
+        for_production: true,
+        adapter: adapter!("disk", disk::Config),
+    },
+    StoreType {
+        word: "multidisk",
+        title: "Disk per collection",
+        summary: "a diskcache directory for each collection",
+        stability: Stability::Stable,
+        for_production: true,
+        adapter: adapter!("multidisk", multidisk::Config),
+    },
+    StoreType {
+        word: "filetree",
+        title: "FileTree",
+        summary: "a JSON file for each entry, for a person to read",
+        stability: Stability::Unstable,
+        for_production: false,
+        adapter: adapter!("filetree", filetree::Config),
+    },
+];
+
+fn configure<C: StoreConfig>(settings: Value) -> Result<Box<dyn Configured>, SettingsError> {
+    match serde_path_to_error::deserialize::<_, C>(settings) {
+        Ok(config) => Ok(Box::new(config)),
+        Err(error) => Err(SettingsError {
+            path: error.path().to_string(),
+            message: error.into_inner().to_string(),
+        }),
+    }
+}
+
+fn schema<C: StoreConfig>(generator: &mut SchemaGenerator) -> Schema {
+    C::json_schema(generator)
+}

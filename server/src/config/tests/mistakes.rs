@@ -1,0 +1,558 @@
+//! Each kind of mistake, in each format, with the exact line.
+
+use super::*;
+
+/// The same mistake in TOML, JSON and YAML, each with the line to report.
+struct Mistake {
+    files: [(&'static str, usize); 3],
+    /// What is reported after the line.
+    said: &'static str,
+}
+
+#[test]
+fn in_every_format() {
+    for mistake in MISTAKES {
+        let names = ["kvgate.toml", "kvgate.json", "kvgate.yaml"];
+        for (name, (text, line)) in names.into_iter().zip(mistake.files) {
+            let found = said(load(name, text, &[]));
+            let expected = format!("{name}:{line}: {}", mistake.said);
+            assert_eq!(found, [expected], "{text}");
+            assert!(!found[0].contains("hunter2"), "{}", found[0]);
+        }
+    }
+}
+
+const MISTAKES: &[Mistake] = &[
+    // an unknown field of the file
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'null'\n[sever]\nlisten = 'x'", 3),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\n\"sever\": {}}",
+                3,
+            ),
+            ("stores:\n  a: {type: 'null'}\nsever:\n  listen: x", 3),
+        ],
+        said: "sever: unknown field, expected one of server, stores; did you mean server?",
+    },
+    // of a store
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'simple'\n\nmax_entris = 1", 4),
+            (
+                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\n\"max_entris\": 1}}}",
+                4,
+            ),
+            ("stores:\n  a:\n    type: simple\n    max_entris: 1", 4),
+        ],
+        said: "stores.a.max_entris: unknown field, expected one of max_entries, type, \
+               default_collection, wrap; did you mean max_entries?",
+    },
+    // of a nested table
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\n[server.log]\nlevl = 'info'", 3),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}}, \"server\": {\n\"log\": {\n\"levl\": \"info\"}}}",
+                3,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {log: {\n  levl: info}}",
+                3,
+            ),
+        ],
+        said: "server.log.levl: unknown field, expected one of level, format; did you mean level?",
+    },
+    // a wrong type, which quotes no value
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'simple'\nmax_entries = 'hunter2'", 3),
+            (
+                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": \"hunter2\"}}}",
+                3,
+            ),
+            ("stores:\n  a: {type: simple,\n    max_entries: hunter2}", 3),
+        ],
+        said: "stores.a.max_entries: wrong type: a string, expected a whole number of at least 1",
+    },
+    // as Helm's TOML writes whole numbers
+    Mistake {
+        files: [
+            (
+                "[server.limits]\nkey_bytes_max = 4096.0\n[stores.a]\ntype = 'null'",
+                2,
+            ),
+            (
+                "{\"server\": {\"limits\": {\n\"key_bytes_max\": 4096.0}}, \"stores\": {\"a\": {\"type\": \"null\"}}}",
+                2,
+            ),
+            (
+                "server: {limits:\n  {key_bytes_max: 4.096e+03}}\nstores: {a: {type: 'null'}}",
+                2,
+            ),
+        ],
+        said: "server.limits.key_bytes_max: wrong type: a number with a decimal point, expected a \
+               whole number that is not negative",
+    },
+    // zero where there must be one
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'simple'\nmax_entries = 0", 3),
+            (
+                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": 0}}}",
+                3,
+            ),
+            ("stores:\n  a: {type: simple,\n    max_entries: 0}", 3),
+        ],
+        said: "stores.a.max_entries: wrong value, expected a whole number of at least 1",
+    },
+    // a wrong word
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\nserver.log.format = 'hunter2'", 2),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"log\": {\"format\": \"hunter2\"}}}",
+                2,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {log: {format: hunter2}}",
+                2,
+            ),
+        ],
+        said: "server.log.format: unknown word, expected one of text, json",
+    },
+    // an unknown type
+    Mistake {
+        files: [
+            ("[stores.a]\n\ntype = 'memroy'", 3),
+            ("{\"stores\": {\n\"a\": {\n\"type\": \"memroy\"}}}", 3),
+            ("stores:\n  a:\n    type: memroy", 3),
+        ],
+        said: "stores.a.type: unknown type of store, expected one of memory, simple, null, disk, \
+               multidisk, filetree; did you mean memory?",
+    },
+    // a missing type: the line of the table
+    Mistake {
+        files: [
+            ("\n[stores.a]\nmax_entries = 3", 2),
+            ("{\"stores\": {\n\"a\": {\n\"max_entries\": 3}}}", 2),
+            ("stores:\n  a:\n    max_entries: 3", 2),
+        ],
+        said: "stores.a: missing field `type`",
+    },
+    // a type that is no string
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 5", 2),
+            ("{\"stores\": {\"a\": {\n\"type\": 5}}}", 2),
+            ("stores: {a: {\n  type: 5}}", 2),
+        ],
+        said: "stores.a.type: wrong type: a whole number, expected a string",
+    },
+    // a store that is no table
+    Mistake {
+        files: [
+            ("[stores]\na = 'hunter2'", 2),
+            ("{\"stores\": {\n\"a\": \"hunter2\"}}", 2),
+            ("stores:\n  a: hunter2", 2),
+        ],
+        said: "stores.a: wrong type: a string, expected a table",
+    },
+    // a name that no store may have
+    Mistake {
+        files: [
+            ("\n[stores.Main]\ntype = 'null'", 2),
+            ("{\"stores\": {\n\"Main\": {\"type\": \"null\"}}}", 2),
+            ("stores:\n  Main: {type: 'null'}", 2),
+        ],
+        said: "stores.Main: not a name for a store: lower-case letters and digits, parts joined \
+               by one - or _, up to 63 characters",
+    },
+    // no store
+    Mistake {
+        files: [
+            ("\n[stores]", 2),
+            ("{\n\"stores\": {}}", 2),
+            ("# none\nstores:", 2),
+        ],
+        said: "stores: no store: at least one is needed, such as stores.main with type \"memory\"",
+    },
+    // wrappers
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'null'\nwrap = [\n{ kind = 'x' }]", 4),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\",\n\"wrap\": [\n\n{\"kind\": \"x\"}]}}}",
+                4,
+            ),
+            (
+                "stores:\n  a:\n    {type: 'null', wrap: [\n      {kind: x}]}",
+                4,
+            ),
+        ],
+        said: "stores.a.wrap[0]: missing field `type`",
+    },
+    Mistake {
+        files: [
+            (
+                "[stores.a]\ntype = 'null'\n[[stores.a.wrap]]\ntype = 'ratry'",
+                4,
+            ),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\",\n\"wrap\": [{\n\n\"type\": \"ratry\"}]}}}",
+                4,
+            ),
+            (
+                "stores:\n  a:\n    {type: 'null', wrap: [{\n      type: ratry}]}",
+                4,
+            ),
+        ],
+        said: "stores.a.wrap[0].type: unknown type of wrapper",
+    },
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'null'\nwrap = 'hunter2'", 3),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"wrap\": \"hunter2\"}}}",
+                3,
+            ),
+            ("stores:\n  a: {type: 'null',\n    wrap: hunter2}", 3),
+        ],
+        said: "stores.a.wrap: wrong type: a string, expected an array",
+    },
+    // default collection
+    Mistake {
+        files: [
+            ("[stores.a]\ntype = 'null'\ndefault_collection = ''", 3),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"default_collection\": \"\"}}}",
+                3,
+            ),
+            (
+                "stores:\n  a: {type: 'null',\n    default_collection: ''}",
+                3,
+            ),
+        ],
+        said: "stores.a.default_collection: empty: it is what an empty name stands for",
+    },
+    // default store
+    Mistake {
+        files: [
+            (
+                "[server]\ndefault_store = 'cahce'\n[stores]\ncache.type = 'null'\nb.type = 'null'",
+                2,
+            ),
+            (
+                "{\"server\": {\n\"default_store\": \"cahce\"}, \"stores\": {\"cache\": {\"type\": \"null\"}, \"b\": {\"type\": \"null\"}}}",
+                2,
+            ),
+            (
+                "server:\n  default_store: cahce\nstores: {cache: {type: 'null'}, b: {type: 'null'}}",
+                2,
+            ),
+        ],
+        said: "server.default_store: no store of this name, expected one of b, cache; did you mean \
+               cache?",
+    },
+    Mistake {
+        files: [
+            ("\n[server]\n[stores]\na.type = 'null'\nb.type = 'null'", 2),
+            (
+                "{\n\"server\": {}, \"stores\": {\"a\": {\"type\": \"null\"}, \"b\": {\"type\": \"null\"}}}",
+                2,
+            ),
+            (
+                "\nserver: {}\nstores: {a: {type: 'null'}, b: {type: 'null'}}",
+                2,
+            ),
+        ],
+        said: "server.default_store: not set: with several stores (a, b), none of them named \
+               main, it must say which is for calls that name none",
+    },
+    // addresses, durations, filters
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\nserver.listen = 'hunter2'", 2),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"listen\": \"hunter2\"}}",
+                2,
+            ),
+            ("stores: {a: {type: 'null'}}\nserver: {listen: hunter2}", 2),
+        ],
+        said: "server.listen: expected an IP address and a port, such as 127.0.0.1:50051",
+    },
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\nserver.drain_timeout = '-1s'", 2),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"drain_timeout\": -1}}",
+                2,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {drain_timeout: hunter2}",
+                2,
+            ),
+        ],
+        said: "server.drain_timeout: wrong value, expected a duration such as \"1m 30s\" or a \
+               number of seconds, up to a year",
+    },
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\nserver.health_interval = 0", 2),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"health_interval\": \"1ms\"}}",
+                2,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {health_interval: 0.05}",
+                2,
+            ),
+        ],
+        said: "server.health_interval: shorter than 100ms: the checks would be a load of their own",
+    },
+    Mistake {
+        files: [
+            ("stores.a.type = 'null'\nserver.log.level = 'inof'", 2),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"log\": {\"level\": \"hunter2\"}}}",
+                2,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {log: {level: 'info,x'}}",
+                2,
+            ),
+        ],
+        said: "server.log.level: expected error, warn, info, debug, trace or off, or levels by \
+               module such as info,h2=warn",
+    },
+    // limits that do not fit each other, at the one that was written
+    Mistake {
+        files: [
+            (
+                "stores.a.type = 'null'\nserver.limits.page_size_max = 10",
+                2,
+            ),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"limits\": {\"page_size_max\": 10}}}",
+                2,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {limits: {page_size_max: 10}}",
+                2,
+            ),
+        ],
+        said: "server.limits.page_size_max: page_size_default (1000) must not be more than \
+               page_size_max (10)",
+    },
+    Mistake {
+        files: [
+            (
+                "stores.a.type = 'null'\n[server.limits]\nvalue_bytes_max = 4194304",
+                3,
+            ),
+            (
+                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"limits\": {\n\"value_bytes_max\": 4194304}}}",
+                3,
+            ),
+            (
+                "stores: {a: {type: 'null'}}\nserver: {limits: {\n value_bytes_max: 4194304}}",
+                3,
+            ),
+        ],
+        said: "server.limits.value_bytes_max: value_bytes_max (4194304) must be at least 16384 \
+               less than message_bytes_max (4194304), which holds the names too",
+    },
+];
+
+/// What only one format has: its syntax, and what of it no field can be.
+#[test]
+fn of_one_format() {
+    for (file, text, expected) in [
+        (
+            "kvgate.toml",
+            "[stores.a]\ntype = 'null'\ntype = 'null'",
+            "kvgate.toml:3: duplicate key",
+        ),
+        (
+            "kvgate.toml",
+            "[stores.a]\ntype = 'null'\n[stores.a]",
+            "kvgate.toml:3: duplicate key",
+        ),
+        (
+            "kvgate.toml",
+            "a = 1\nb = hunter2",
+            "kvgate.toml:2: string values must be quoted, expected literal string",
+        ),
+        (
+            "kvgate.toml",
+            "\n[a\nb = 1",
+            "kvgate.toml:2: unclosed table, expected `]`",
+        ),
+        (
+            "kvgate.toml",
+            "\n\na = 'hunter2",
+            "kvgate.toml:3: invalid literal string, expected `'`",
+        ),
+        (
+            "kvgate.toml",
+            "[a]\nb = 2020-01-01",
+            "kvgate.toml:2: a.b: a date or time, which no field is: write it as a string",
+        ),
+        (
+            "kvgate.toml",
+            "[a]\nb = [1,\n nan]",
+            "kvgate.toml:3: a.b[1]: a number outside of the range that can be read",
+        ),
+        (
+            "kvgate.toml",
+            "a = 99999999999999999999",
+            "kvgate.toml:1: a: a number outside of the range that can be read",
+        ),
+        (
+            "kvgate.json",
+            "{\"a\": 1,\n\"b\": 2,\n\"a\": 3}",
+            "kvgate.json:3: duplicate key `a`",
+        ),
+        (
+            "kvgate.json",
+            "{\"a\": {\"b\": 2,\n\"\\u0062\": 3}}",
+            "kvgate.json:2: duplicate key `b`",
+        ),
+        (
+            "kvgate.json",
+            "{\"a\": 1,\n}",
+            "kvgate.json:2: trailing comma",
+        ),
+        (
+            "kvgate.json",
+            "{\n\"a\": hunter2}",
+            "kvgate.json:2: expected value",
+        ),
+        (
+            "kvgate.json",
+            "{\n\"a\": 1",
+            "kvgate.json:2: EOF while parsing an object",
+        ),
+        (
+            "kvgate.json",
+            "{}\n{}",
+            "kvgate.json:2: trailing characters",
+        ),
+        (
+            "kvgate.json",
+            "{\n\n\"a\": [\"\\ud800\"]}",
+            "kvgate.json:3: unexpected end of hex escape",
+        ),
+        (
+            "kvgate.json",
+            "{\n\"a\": 1e999}",
+            "kvgate.json:2: number out of range",
+        ),
+        (
+            "kvgate.json",
+            "",
+            "kvgate.json:1: EOF while parsing a value",
+        ),
+        (
+            "kvgate.json",
+            "[]",
+            "kvgate.json: holds an array, expected a table",
+        ),
+        (
+            "kvgate.yaml",
+            "a: 1\nb: 2\na: 3",
+            "kvgate.yaml:3: duplicated key in mapping",
+        ),
+        (
+            "kvgate.yaml",
+            "a: 1\n\"a\": 3",
+            "kvgate.yaml:2: duplicated key in mapping",
+        ),
+        (
+            "kvgate.yaml",
+            "a: 1\n1: 3",
+            "kvgate.yaml:2: a key that is not a string: put it in quotes",
+        ),
+        (
+            "kvgate.yaml",
+            "a: 1\n---\nb: 2",
+            "kvgate.yaml:3: a second document: the file must be one",
+        ),
+        (
+            "kvgate.yaml",
+            "a: 1\nb: !secret hunter2",
+            "kvgate.yaml:2: b: a tag, which no field has",
+        ),
+        (
+            "kvgate.yaml",
+            "a:\n- 1\n- .inf",
+            "kvgate.yaml:3: a[1]: a number outside of the range that can be read",
+        ),
+        (
+            "kvgate.yaml",
+            "a: *b",
+            "kvgate.yaml:1: while parsing node, found unknown anchor",
+        ),
+        (
+            "kvgate.yaml",
+            "hunter2",
+            "kvgate.yaml: holds a string, expected a table",
+        ),
+        (
+            "kvgate.ini",
+            "",
+            "kvgate.ini: the ending says the format: it must be .toml, .json, .yaml or .yml",
+        ),
+        (
+            "kvgate",
+            "",
+            "kvgate: the ending says the format: it must be .toml, .json, .yaml or .yml",
+        ),
+    ] {
+        assert_eq!(said(load(file, text, &[])), [expected], "{text}");
+    }
+    let found = said(load_bytes("kvgate.toml", b"a = 1\nb = '\xff'", &[]));
+    assert_eq!(found, ["kvgate.toml:2: not UTF-8"]);
+}
+
+#[test]
+fn all_are_found() {
+    let text = "
+[server]
+listn = 'x'
+listen = 5
+log = { level = 7, format = 'xml' }
+default_store = 'nothing'
+[stores.A]
+type = 'memory'
+max_size = 'x'
+max_sise = 'x'
+[stores.b]
+wrap = [{}, 1, {}]
+[stores.c]
+default_collection = 5
+type = 'nulll'
+[stors]
+";
+    let found = said(load("k.toml", text, &[]));
+    let starts: Vec<_> = found
+        .iter()
+        .map(|said| said.splitn(3, ": ").take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        starts,
+        [
+            "k.toml:16 stors",
+            "k.toml:4 server.listen",
+            "k.toml:3 server.listn",
+            "k.toml:5 server.log.format",
+            "k.toml:5 server.log.level",
+            "k.toml:7 stores.A",
+            "k.toml:10 stores.A.max_sise",
+            "k.toml:9 stores.A.max_size",
+            "k.toml:12 stores.b.wrap[1]",
+            "k.toml:14 stores.c.default_collection",
+        ],
+        "{found:#?}"
+    );
+}
