@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvgate_proto::v1::{GetManyRequest, StreamPutManyRequest};
+use kvgate_proto::v1::StreamPutManyRequest;
 use tonic::{Code, Request};
 
 use super::scan::fill;
@@ -131,7 +131,7 @@ async fn malformed_message(context: Context) -> Outcome {
 
 /// A call that waits for its caller ends at the caller's deadline.
 async fn deadline_of_a_stream(context: Context) -> Outcome {
-    let mut client = raw::plain_client(context.running.server.address())?;
+    let mut client = raw::plain_client(context.running.server.address());
     let mut request = Request::new(futures::stream::pending::<StreamPutManyRequest>());
     request.set_timeout(Duration::from_millis(300));
     let start = Instant::now();
@@ -151,22 +151,16 @@ async fn deadline_of_a_stream(context: Context) -> Outcome {
     )
 }
 
-/// A call whose deadline has passed when it begins is not answered.
+/// A caller who never sends its message is told so at its own deadline.
 async fn deadline_of_a_call(context: Context) -> Outcome {
-    let mut client = raw::plain_client(context.running.server.address())?;
-    let keys: Vec<String> = (0..10_000).map(|n| format!("key-{n}")).collect();
-    let (store, collection) = (String::new(), context.here.collection.clone());
-    let mut request = Request::new(GetManyRequest {
-        store,
-        collection,
-        keys,
-    });
-    request.set_timeout(Duration::from_nanos(1));
-    match client.get_many(request).await {
-        Ok(_) => Err(Failure::new(
-            "GetMany was answered after its deadline of a nanosecond",
-        )),
-        Err(status) => RpcError::of_call("GetMany", &status)
-            .expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-    }
+    let method = "/keyvalue.v1.KeyValueService/Get";
+    let timeout = Duration::from_millis(300);
+    let start = Instant::now();
+    let address = context.running.server.address();
+    let answer = raw::call_without_message(address, method, timeout).await;
+    refused(answer, method, Code::DeadlineExceeded, "DEADLINE_EXCEEDED")?;
+    expect(
+        start.elapsed() >= timeout,
+        format!("it ended after {:?}", start.elapsed()),
+    )
 }

@@ -48,7 +48,7 @@ async fn writes_are_unavailable_and_reads_go_on() -> Outcome {
 
 /// The caller's deadline ends the wait for the database.
 async fn deadline(server: &kvgate_tests::server::Server) -> Outcome {
-    let mut client = plain_client(server.address())?;
+    let mut client = plain_client(server.address());
     let mut request = Request::new(PutRequest {
         collection: "c".to_owned(),
         key: "deadline".to_owned(),
