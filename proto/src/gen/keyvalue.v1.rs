@@ -63,6 +63,8 @@ pub enum ErrorReason {
     /// INTERNAL: a fault of the server. The message has what is known; the
     /// server's log has more.
     Internal = 22,
+    /// UNAVAILABLE: the server is stopping and ends this watch. Retry elsewhere.
+    ServerStopping = 23,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -94,6 +96,7 @@ impl ErrorReason {
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
             Self::StoreAccessDenied => "ERROR_REASON_STORE_ACCESS_DENIED",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -122,6 +125,7 @@ impl ErrorReason {
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "ERROR_REASON_STORE_ACCESS_DENIED" => Some(Self::StoreAccessDenied),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
             _ => None,
         }
     }
@@ -325,7 +329,7 @@ pub struct PutManyFailure {
     /// went away before it answered.
     #[prost(bool, tag = "3")]
     pub uncertain: bool,
-    /// The first entries that failed, at most ten, each with its error.
+    /// The first few entries that failed, each with its error; long keys are cut.
     #[prost(message, repeated, tag = "4")]
     pub first_failures: ::prost::alloc::vec::Vec<FailedEntry>,
 }

@@ -18,6 +18,7 @@ pub mod envelope;
 mod error;
 mod live;
 pub mod name;
+mod settings;
 mod store;
 mod timestamp;
 mod value;
@@ -27,6 +28,7 @@ pub use clock::{Clock, SystemClock};
 pub use entry::{Entry, is_live};
 pub use error::{Error, Kind, Limit, Outcome, Result};
 pub use live::LiveStore;
+pub use settings::{SettingsError, read_settings};
 pub use store::{
     Capabilities, Limits, ListedKey, Operation, Page, PageRequest, Removed, Stability, Store,
     StoreExt,

@@ -24,8 +24,11 @@ pub enum Sanitize {
 /// What stands between collection and key in a compound key.
 pub const SEPARATOR: &str = "::";
 
+/// How the names begin that [`hybrid`] makes.
+pub const MADE_PREFIX: &str = "S_";
+
 /// Names that begin so are made ones, and therefore never stored as they are.
-const RESERVED_PREFIXES: [&str; 2] = ["S_", "H_"];
+const RESERVED_PREFIXES: [&str; 2] = [MADE_PREFIX, "H_"];
 
 /// Hexadecimal digits of the hash in a made name.
 #[derive(Clone, Copy, Debug)]

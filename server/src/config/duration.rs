@@ -10,7 +10,7 @@ use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
 /// The longest that is taken. Clocks overflow somewhere far behind it.
-const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MAX: Duration = Duration::from_hours(365 * 24);
 
 const EXPECTED: &str = "a duration such as \"1m 30s\" or a number of seconds, up to a year";
 

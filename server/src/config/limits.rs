@@ -159,7 +159,8 @@ impl Limits {
             ),
             bound(
                 "value_bytes_max",
-                self.value_bytes_max(),
+                // if it is not set, the range of message_bytes_max is its range
+                self.value_bytes_max.unwrap_or(1),
                 1,
                 MESSAGE_MAX - AROUND_VALUE_MIN,
             ),
@@ -264,10 +265,12 @@ mod tests {
         };
         assert_eq!(check(&limits), ["page_size_default"]);
         let limits = Limits {
+            message_bytes_max: 1,
             key_bytes_max: 0,
             json_depth_max: 1001,
             ..Limits::default()
         };
-        assert_eq!(check(&limits), ["key_bytes_max", "json_depth_max"]);
+        let fields = ["key_bytes_max", "json_depth_max", "message_bytes_max"];
+        assert_eq!(check(&limits), fields);
     }
 }

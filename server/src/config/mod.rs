@@ -28,12 +28,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 pub(crate) use limits::Limits;
-pub(crate) use problem::{Origin, Problem};
+pub(crate) use problem::Problems;
 pub(crate) use schema::schema;
 pub(crate) use server::{Log, LogFormat, Server};
 pub(crate) use stores::StoreEntry;
-pub(crate) use wrap::WrapEntry;
 
+use problem::{Origin, Problem};
 use tree::Tree;
 
 /// The whole configuration. What can be checked without a store is checked.
@@ -46,15 +46,21 @@ pub(crate) struct Config {
     pub(crate) stores: BTreeMap<String, StoreEntry>,
 }
 
+/// The environment of the process. A variable that is not UTF-8 is none of ours.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// Reads the configuration from the file at `path` and the variables of
 /// `environment`. Without a file, and without a variable that makes a store, there
 /// is one store: `main`, of type `disk`.
 pub(crate) fn load(
     path: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<Config, Vec<Problem>> {
+) -> Result<Config, Problems> {
     let tree = match path {
-        Some(path) => Some(formats::read(path).map_err(|problem| vec![problem])?),
+        Some(path) => Some(formats::read(path).map_err(|problem| Problems(vec![problem]))?),
         None => None,
     };
     from_tree(tree, environment)
@@ -63,7 +69,7 @@ pub(crate) fn load(
 fn from_tree(
     tree: Option<Tree>,
     environment: impl Iterator<Item = (String, String)>,
-) -> Result<Config, Vec<Problem>> {
+) -> Result<Config, Problems> {
     let variables = environment::variables(environment);
     let mut tree = tree.unwrap_or_else(|| {
         let mut tree = Tree::new(Origin::Defaults);
@@ -79,7 +85,15 @@ fn from_tree(
     let config = typed(&tree, &mut problems);
     match config {
         Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems),
+        _ => {
+            // in the order of the file, which is how it is mended
+            problems.sort_by_key(|problem| match problem.origin {
+                Origin::Line(_, line) => line,
+                Origin::File(_) | Origin::Defaults => 0,
+                Origin::Variable(_) => usize::MAX,
+            });
+            Err(Problems(problems))
+        }
     }
 }
 

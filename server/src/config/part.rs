@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kvgate_stores::SettingsError;
-use serde::de::DeserializeOwned;
+use kvgate_core::SettingsError;
 use serde_json::Value;
 
 use super::path;
@@ -68,14 +67,6 @@ impl Part<'_> {
         self.tree
             .problem(&path::join(self.path, &error.path), message)
     }
-}
-
-/// Reads a type of our own, as the adapters of the stores read theirs.
-pub(super) fn deserialize<T: DeserializeOwned>(value: Value) -> Result<T, SettingsError> {
-    serde_path_to_error::deserialize(value).map_err(|error| SettingsError {
-        path: error.path().to_string(),
-        message: error.into_inner().to_string(),
-    })
 }
 
 /// The path of the field that `error` says is missing; that of the table, which

@@ -1,6 +1,7 @@
 //! The JSON Schema of the configuration, for editors and for Helm.
 
 use kvgate_stores::{Adapter, STORE_TYPES, StoreType};
+use kvgate_wrappers::WrapperType;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -49,12 +50,43 @@ const COMBINATIONS: [&str; 6] = ["$ref", "allOf", "anyOf", "oneOf", "if", "patte
 /// The schema of the table of a store of this type: what all stores have, and the
 /// type's own settings.
 fn store(generator: &mut SchemaGenerator, store_type: &StoreType, adapter: Adapter) -> Value {
-    let mut common = Common::json_schema(generator).to_value();
-    common["properties"]["type"] = json!({ "const": store_type.word });
-    let mut settings = (adapter.schema)(generator).to_value();
+    let common = Common::json_schema(generator).to_value();
+    let settings = (adapter.schema)(generator).to_value();
+    typed_table(
+        store_type.word,
+        store_type.title,
+        store_type.summary,
+        common,
+        settings,
+    )
+}
+
+/// The schema of the table of a wrapper of this type.
+pub(super) fn wrapper(generator: &mut SchemaGenerator, wrapper_type: &WrapperType) -> Value {
+    let common = json!({ "properties": { "type": {} }, "required": ["type"] });
+    let settings = (wrapper_type.schema)(generator).to_value();
+    typed_table(
+        wrapper_type.word,
+        wrapper_type.word,
+        wrapper_type.summary,
+        common,
+        settings,
+    )
+}
+
+/// The schema of a table whose `type` is `word`: the fields that all such tables
+/// have, and those of the type's own settings.
+fn typed_table(
+    word: &str,
+    title: &str,
+    summary: &str,
+    mut common: Value,
+    mut settings: Value,
+) -> Value {
+    common["properties"]["type"] = json!({ "const": word });
     let mut schema = Map::new();
-    schema.insert("title".to_owned(), store_type.title.into());
-    schema.insert("description".to_owned(), store_type.summary.into());
+    schema.insert("title".to_owned(), title.into());
+    schema.insert("description".to_owned(), summary.into());
     schema.insert("type".to_owned(), "object".into());
 
     let mut properties = members(&mut common, "properties");

@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use kvgate_core::read_settings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::duration;
 use super::limits::Limits;
-use super::part::{self, Part};
+use super::part::Part;
 use super::path;
 use super::problem::Problem;
 use super::tree::Tree;
@@ -101,7 +102,7 @@ pub(super) fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Server> {
         path: "server",
         also: &[],
     };
-    let server = part.read(table, problems, part::deserialize::<Server>)?;
+    let server = part.read(table, problems, read_settings::<Server>)?;
     let found = check(tree, &server);
     let fine = found.is_empty();
     problems.extend(found);

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use kvgate_core::read_settings;
 use kvgate_stores::{Adapter, Configured, STORE_TYPES, StoreType};
+use kvgate_wrappers::Wrapper;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::limits::Limits;
-use super::part::{self, Part};
+use super::part::Part;
 use super::path;
 use super::problem::Problem;
 use super::tree::{Tree, kind};
 use super::wording;
-use super::wrap::{self, WrapEntry};
+use super::wrap;
 
 /// The longest name of a store: names are labels of metrics and of Kubernetes.
 pub(super) const NAME_CHARS_MAX: usize = 63;
@@ -29,7 +31,7 @@ pub(crate) struct StoreEntry {
     /// The collection of calls that name none.
     pub(crate) default_collection: String,
     /// The wrappers around it, innermost first.
-    pub(crate) wrap: Vec<WrapEntry>,
+    pub(crate) wrap: Vec<Box<dyn Wrapper>>,
     /// Its type.
     pub(crate) store_type: &'static StoreType,
     /// The settings of that type, ready to open the store.
@@ -130,16 +132,22 @@ fn store(
         path,
         also: &COMMON,
     };
-    let common = part.read(Value::Object(common), problems, part::deserialize::<Common>)?;
+    let common = part.read(Value::Object(common), problems, read_settings::<Common>);
+    // a mistake beside the type must not hide those in the settings
+    let written = table.get("type").and_then(Value::as_str);
+    let word = common
+        .as_ref()
+        .map_or(written, |common| Some(common.r#type.as_str()));
+    let found = find(word?)
+        .map_err(|message| problems.push(tree.problem(&path::member(path, "type"), message)));
+    let settings = found.ok().and_then(|(store_type, adapter)| {
+        let settings = part.read(Value::Object(settings), problems, adapter.configure)?;
+        Some((store_type, settings))
+    });
+    let common = common?;
     check_collection(tree, path, &common.default_collection, limits, problems);
     let wrap = wrap::read(tree, &path::member(path, "wrap"), common.wrap, problems);
-    for entry in &wrap {
-        wrap::resolve(tree, entry, problems);
-    }
-    let (store_type, adapter) = find(&common.r#type)
-        .map_err(|message| problems.push(tree.problem(&path::member(path, "type"), message)))
-        .ok()?;
-    let settings = part.read(Value::Object(settings), problems, adapter.configure)?;
+    let (store_type, settings) = settings?;
     Some(StoreEntry {
         default_collection: common.default_collection,
         wrap,

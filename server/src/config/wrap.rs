@@ -1,25 +1,17 @@
 //! The `wrap` field of a store: the wrappers around it, innermost first.
 
+use kvgate_core::read_settings;
+use kvgate_wrappers::{WRAPPER_TYPES, Wrapper};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::part::{self, Part};
+use super::part::Part;
 use super::path;
 use super::problem::Problem;
+use super::schema;
 use super::tree::Tree;
 use super::wording;
-
-/// A wrapper around a store.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct WrapEntry {
-    /// The one word for its type.
-    pub(crate) word: String,
-    /// Its own settings, a table.
-    pub(crate) settings: Value,
-    /// Where it is configured, such as `stores.main.wrap[0]`.
-    pub(crate) path: String,
-}
 
 /// What every wrapper has.
 #[derive(Deserialize)]
@@ -27,45 +19,43 @@ struct Common {
     r#type: String,
 }
 
-/// The tables of the `wrap` array at `path`, typed as far as all wrappers are.
+/// The wrappers of the `wrap` array at `path`, in its order.
 pub(super) fn read(
     tree: &Tree,
     path: &str,
     tables: Vec<Map<String, Value>>,
     problems: &mut Vec<Problem>,
-) -> Vec<WrapEntry> {
-    let mut entries = Vec::new();
-    for (index, mut settings) in tables.into_iter().enumerate() {
-        let path = path::element(path, index);
-        let common = settings.remove_entry("type").into_iter().collect();
-        let part = Part {
-            tree,
-            path: &path,
-            also: &[],
-        };
-        let common = part.read(Value::Object(common), problems, part::deserialize::<Common>);
-        if let Some(Common { r#type }) = common {
-            entries.push(WrapEntry {
-                word: r#type,
-                settings: Value::Object(settings),
-                path,
-            });
-        }
-    }
-    entries
+) -> Vec<Box<dyn Wrapper>> {
+    let tables = tables.into_iter().enumerate();
+    tables
+        .filter_map(|(index, table)| wrapper(tree, &path::element(path, index), table, problems))
+        .collect()
 }
 
-/// Finds the wrapper that an entry names and has it read its settings.
-///
-/// There is no registry of wrappers yet, so there is nothing that an entry could
-/// name: it is refused rather than left out in silence.
-pub(super) fn resolve(tree: &Tree, entry: &WrapEntry, problems: &mut Vec<Problem>) {
-    let words: [&str; 0] = [];
-    if !words.contains(&entry.word.as_str()) {
-        let near = wording::did_you_mean(&entry.word, words.into_iter());
-        let message = format!("unknown type of wrapper{near}");
-        problems.push(tree.problem(&path::member(&entry.path, "type"), message));
-    }
+fn wrapper(
+    tree: &Tree,
+    path: &str,
+    mut settings: Map<String, Value>,
+    problems: &mut Vec<Problem>,
+) -> Option<Box<dyn Wrapper>> {
+    let common = settings.remove_entry("type").into_iter().collect();
+    let part = Part {
+        tree,
+        path,
+        also: &["type"],
+    };
+    let common = part.read(Value::Object(common), problems, read_settings::<Common>)?;
+    let Some(wrapper_type) = kvgate_wrappers::find(&common.r#type) else {
+        let words: Vec<&str> = WRAPPER_TYPES.iter().map(|known| known.word).collect();
+        let near = wording::did_you_mean(&common.r#type, words.iter().copied());
+        let message = format!(
+            "unknown type of wrapper, expected one of {}{near}",
+            words.join(", ")
+        );
+        problems.push(tree.problem(&path::member(path, "type"), message));
+        return None;
+    };
+    part.read(Value::Object(settings), problems, wrapper_type.configure)
 }
 
 /// The schema of the table of one wrapper.
@@ -76,11 +66,11 @@ impl JsonSchema for AnyWrapper {
         "Wrapper".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "object",
-            "properties": { "type": { "type": "string" } },
-            "required": ["type"],
-        })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let types = WRAPPER_TYPES.iter();
+        let tables: Vec<Value> = types
+            .map(|known| schema::wrapper(generator, known))
+            .collect();
+        json_schema!({ "oneOf": tables })
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use kvgate_core::{Clock, Result, Stability, Store};
+use kvgate_core::{Clock, Result, SettingsError, Stability, Store, read_settings};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,16 +49,6 @@ pub struct Adapter {
     pub configure: fn(Value) -> Result<Box<dyn Configured>, SettingsError>,
     /// The JSON schema of the settings.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-}
-
-/// Settings that can't be used, and where in the store's table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError {
-    /// The path below the store's table, such as `nodes[2].port`; `.` if it is
-    /// the table itself.
-    pub path: String,
-    /// What is wrong with it.
-    pub message: String,
 }
 
 /// The settings of one type of store: implemented by each adapter's `Config`.
@@ -159,13 +149,8 @@ pub static STORE_TYPES: &[StoreType] = &[
 ];
 
 fn configure<C: StoreConfig>(settings: Value) -> Result<Box<dyn Configured>, SettingsError> {
-    match serde_path_to_error::deserialize::<_, C>(settings) {
-        Ok(config) => Ok(Box::new(config)),
-        Err(error) => Err(SettingsError {
-            path: error.path().to_string(),
-            message: error.into_inner().to_string(),
-        }),
-    }
+    let config: C = read_settings(settings)?;
+    Ok(Box::new(config))
 }
 
 fn schema<C: StoreConfig>(generator: &mut SchemaGenerator) -> Schema {

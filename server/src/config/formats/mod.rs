@@ -49,11 +49,10 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Tree, Problem> {
         let message = format!("larger than {FILE_BYTES_MAX} bytes");
         return Err(Problem::whole(whole(path), message));
     }
-    let mut reading = Reading::new(path);
+    let mut reading = Reading::new(path, bytes);
     let text = str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        reading.syntax(line, "not UTF-8")
+        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        reading.syntax(Lines::of(&before).line(before.len()), "not UTF-8")
     })?;
     // some editors begin a file with a byte order mark
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -76,20 +75,31 @@ fn whole(path: &Path) -> Origin {
 /// A file that is being read: what all formats need to do so.
 struct Reading {
     file: Arc<str>,
+    /// The last line: at the end of a file parsers may count further.
+    line_max: usize,
     tree: Tree,
 }
 
 impl Reading {
-    fn new(path: &Path) -> Self {
+    fn new(path: &Path, bytes: &[u8]) -> Self {
+        let line_max = bytes.split(|byte| b"\n\r".contains(byte)).count();
         let file: Arc<str> = path.display().to_string().into();
         let tree = Tree::new(Origin::File(Arc::clone(&file)));
-        Self { file, tree }
+        Self {
+            file,
+            line_max,
+            tree,
+        }
     }
 
     /// Notes that the part at `path` begins at `line`.
     fn at(&mut self, path: &str, line: usize) {
-        let origin = Origin::Line(Arc::clone(&self.file), line);
+        let origin = self.line(line);
         self.tree.set_origin(path, origin);
+    }
+
+    fn line(&self, line: usize) -> Origin {
+        Origin::Line(Arc::clone(&self.file), line.min(self.line_max))
     }
 
     /// Refuses a part that is nested too deep to be a configuration.
@@ -105,7 +115,7 @@ impl Reading {
 
     /// An error of the format's syntax.
     fn syntax(&self, line: usize, message: impl Into<String>) -> Problem {
-        Problem::whole(Origin::Line(Arc::clone(&self.file), line), message)
+        Problem::whole(self.line(line), message)
     }
 }
 

@@ -63,7 +63,7 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
 #[test]
 fn arbitrary_bytes() {
     for (file, text) in FILES {
-        for seed in 1..=2000 {
+        for seed in 1..=3000 {
             let mut random = Random(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
             let mut bytes = text.as_bytes().to_vec();
             for _ in 0..=random.below(6) {
@@ -75,20 +75,26 @@ fn arbitrary_bytes() {
 }
 
 fn check(file: &str, bytes: &[u8]) {
-    let Err(problems) = load_bytes(file, bytes, &[]) else {
+    let environment = [
+        ("KVGATE_SERVER__LIMITS__KEY_BYTES_MAX", "7"),
+        ("KVGATE_STORES__MAIN__WRAP__0__TYPE", "{}"),
+        ("KVGATE_STORES__MAIN__B__C", "[1]"),
+    ];
+    let environment = &environment[..bytes.len() % 4];
+    let Err(problems) = load_bytes(file, bytes, environment) else {
         return;
     };
     let text = String::from_utf8_lossy(bytes);
     assert!(
-        !problems.is_empty(),
+        !problems.0.is_empty(),
         "{file}: an error without a problem: {text}"
     );
-    let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
-    for problem in problems {
+    let lines = text.split(['\n', '\r']).count();
+    for problem in problems.0 {
         assert!(!problem.to_string().contains('\n'), "{problem}");
         if let crate::config::Origin::Line(_, line) = problem.origin {
             assert!(
-                (1..=lines + 1).contains(&line),
+                (1..=lines).contains(&line),
                 "{file}: line {line} of {lines}: {text}"
             );
         }

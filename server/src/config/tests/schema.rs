@@ -23,7 +23,7 @@ fn accepts() {
                 "limits": { "value_bytes_max": 1000 }, "log": { "format": "json" },
             },
             "stores": {
-                "a-b": { "type": "simple", "default_collection": "x", "wrap": [{ "type": "retry" }] },
+                "a-b": { "type": "simple", "default_collection": "x", "wrap": [{ "type": "prefix_keys", "prefix": "p" }] },
                 "b": { "type": "null" },
                 "c": { "type": "memory", "max_collections": 2 },
             },
@@ -59,6 +59,7 @@ fn refuses() {
         store(json!({ "type": "memory", "max_collections": 0 })),
         store(json!({ "type": "memory", "wrap": {} })),
         store(json!({ "type": "memory", "wrap": [{}] })),
+        store(json!({ "type": "memory", "wrap": [{ "type": "read_only", "x": 1 }] })),
         server(json!({ "listn": "x" })),
         server(json!({ "limits": { "x": 1 } })),
         server(json!({ "limits": { "page_size_max": 0 } })),

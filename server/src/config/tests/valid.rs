@@ -165,15 +165,15 @@ fn a_file_on_disk() {
 
     let absent = directory.path().join("absent.toml");
     let problems = load_file(Some(&absent), pairs(&[])).err().expect("no file");
-    assert_eq!(problems.len(), 1);
-    assert!(matches!(&problems[0].origin, Origin::File(file) if file.ends_with("absent.toml")));
+    assert_eq!(problems.0.len(), 1);
+    assert!(matches!(&problems.0[0].origin, Origin::File(file) if file.ends_with("absent.toml")));
     assert!(
-        problems[0].message.starts_with("can't be read: "),
+        problems.0[0].message.starts_with("can't be read: "),
         "{}",
-        problems[0]
+        problems.0[0]
     );
 
     std::fs::write(&path, "#".repeat(1024 * 1024 + 1)).expect("written");
     let problems = load_file(Some(&path), pairs(&[])).err().expect("too large");
-    assert_eq!(problems[0].message, "larger than 1048576 bytes");
+    assert_eq!(problems.0[0].message, "larger than 1048576 bytes");
 }

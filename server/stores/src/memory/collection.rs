@@ -1,23 +1,28 @@
-//! One collection in memory: a cache, and an ordered index of what is in it.
+//! One collection in memory: a cache that evicts, and an ordered index of what is
+//! in it.
 //!
 //! Reads touch the cache only and take no lock of ours. Writes hold the index's
-//! lock, so that the index knows of each key the generation that is cached. What
-//! the cache evicts by itself it reports to a queue that the next holder of the
-//! lock works off: the cache may evict while that lock is held.
+//! lock, so that index and cache change together.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kvgate_core::{Entry, ListedKey, Page, PageRequest, Timestamp, is_live};
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter};
 
 /// How many expired entries a put removes at the most: more than it adds, so that
 /// the expired ones can't pile up, and few, so that no put takes long.
 const CULLED_PER_PUT_MAX: u64 = 10;
+
+/// From how many entries on the cache is divided, so that many cores can read it
+/// at once. A smaller one is not: the parts fill unevenly, and it would evict well
+/// before it is full.
+const DIVIDED_FROM: usize = 100_000;
+const PARTS: usize = 16;
 
 /// Why a put was not done.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,62 +34,56 @@ pub(super) enum PutRefused {
 }
 
 pub(super) struct Collection {
-    cache: Cache<Arc<str>, Cached>,
+    cache: Cache<Arc<str>, Entry, UnitWeighter, DefaultHashBuilder, CollectEvicted>,
     index: Mutex<Index>,
-    evicted: Evicted,
     /// Bytes of keys and values in the whole store.
     size: Arc<AtomicUsize>,
-}
-
-/// Keys that the cache has dropped, with the generation that they had.
-type Evicted = Arc<Mutex<Vec<(Arc<str>, u64)>>>;
-
-#[derive(Clone)]
-struct Cached {
-    entry: Entry,
-    generation: u64,
 }
 
 #[derive(Default)]
 struct Index {
     keys: BTreeMap<Arc<str>, Indexed>,
     expiring: BTreeSet<(Timestamp, Arc<str>)>,
-    generation: u64,
     closed: bool,
 }
 
 struct Indexed {
-    generation: u64,
     expires_at: Option<Timestamp>,
     bytes: usize,
 }
 
+/// Hands the keys that an insert drops to whoever inserts.
+#[derive(Clone)]
+struct CollectEvicted;
+
+impl Lifecycle<Arc<str>, Entry> for CollectEvicted {
+    type RequestState = Vec<Arc<str>>;
+
+    fn on_evict(&self, evicted: &mut Vec<Arc<str>>, key: Arc<str>, _: Entry) {
+        evicted.push(key);
+    }
+}
+
 impl Collection {
-    pub(super) fn new(max_entries: u64, size: Arc<AtomicUsize>) -> Self {
-        let evicted = Evicted::default();
-        let report = Arc::clone(&evicted);
-        let cache = Cache::builder()
-            .max_capacity(max_entries)
-            // the default policy may turn the newest entry away: a put would be
-            // acknowledged and gone
-            .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(move |key: Arc<Arc<str>>, cached: Cached, cause| {
-                if cause == RemovalCause::Size {
-                    let mut evicted = report.lock().unwrap_or_else(PoisonError::into_inner);
-                    evicted.push(((*key).clone(), cached.generation));
-                }
-            })
-            .build();
+    pub(super) fn new(max_entries: NonZeroUsize, size: Arc<AtomicUsize>) -> Self {
+        let max_entries = max_entries.get();
+        let options = OptionsBuilder::new()
+            .shards(if max_entries < DIVIDED_FROM { 1 } else { PARTS })
+            .estimated_items_capacity(max_entries)
+            .weight_capacity(max_entries as u64)
+            .build()
+            .expect("both capacities are set");
+        let hasher = DefaultHashBuilder::default();
+        let cache = Cache::with_options(options, UnitWeighter, hasher, CollectEvicted);
         Self {
             cache,
             index: Mutex::default(),
-            evicted,
             size,
         }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Entry> {
-        self.cache.get(key).map(|cached| cached.entry)
+        self.cache.get(key)
     }
 
     pub(super) fn put(
@@ -107,35 +106,28 @@ impl Collection {
         }
         self.remove_from(&mut index, key);
         let key: Arc<str> = Arc::from(key);
-        index.generation += 1;
-        let generation = index.generation;
         let expires_at = entry.expires_at;
-        index.keys.insert(
-            Arc::clone(&key),
-            Indexed {
-                generation,
-                expires_at,
-                bytes,
-            },
-        );
+        index
+            .keys
+            .insert(Arc::clone(&key), Indexed { expires_at, bytes });
         if let Some(at) = expires_at {
             index.expiring.insert((at, Arc::clone(&key)));
         }
         self.size.fetch_add(bytes, Ordering::Relaxed);
-        self.cache.insert(
-            key,
-            Cached {
-                entry: entry.clone(),
-                generation,
-            },
-        );
+        let mut evicted = Vec::new();
+        self.cache
+            .insert_with_lifecycle(Arc::clone(&key), entry.clone(), &mut evicted);
+        // what was under the same key counts as evicted too
+        for evicted in evicted.into_iter().filter(|evicted| *evicted != key) {
+            self.remove_from(&mut index, &evicted);
+        }
         Ok(())
     }
 
     pub(super) fn delete(&self, key: &str) -> Option<Entry> {
         let mut index = self.index();
         self.remove_from(&mut index, key);
-        self.cache.remove(key).map(|cached| cached.entry)
+        self.cache.remove(key).map(|(_, entry)| entry)
     }
 
     pub(super) fn list(&self, page: &PageRequest<'_>) -> Page<ListedKey> {
@@ -176,7 +168,7 @@ impl Collection {
             ..Index::default()
         };
         // whoever still reads from it must see what a later reader sees
-        self.cache.invalidate_all();
+        self.cache.clear();
         held
     }
 
@@ -189,23 +181,9 @@ impl Collection {
         index.closed
     }
 
-    /// The index, without what the cache has evicted.
     fn index(&self) -> MutexGuard<'_, Index> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let evicted = {
-            let mut evicted = self.evicted.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *evicted)
-        };
-        for (key, generation) in evicted {
-            if index
-                .keys
-                .get(&key)
-                .is_some_and(|indexed| indexed.generation == generation)
-            {
-                self.remove_from(&mut index, &key);
-            }
-        }
-        index
+        // nothing that is done under the lock panics half-way
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remove_from(&self, index: &mut Index, key: &str) {
@@ -225,7 +203,7 @@ impl Collection {
         {
             let key = Arc::clone(key);
             self.remove_from(index, &key);
-            self.cache.invalidate(&*key);
+            self.cache.remove(&*key);
             culled += 1;
         }
         culled
@@ -261,26 +239,62 @@ mod tests {
             .collect()
     }
 
+    fn collection(max_entries: usize) -> Collection {
+        Collection::new(
+            NonZeroUsize::new(max_entries).expect("not zero"),
+            Arc::default(),
+        )
+    }
+
     const NOW: Timestamp = Timestamp::from_micros(1000);
 
     #[test]
     fn what_the_cache_evicts_leaves_the_index_too() {
-        let size = Arc::new(AtomicUsize::new(0));
-        let collection = Collection::new(2, Arc::clone(&size));
-        for key in ["a", "b", "c", "d"] {
-            collection
-                .put(key, &entry(None), NOW, 100)
-                .expect("there is room");
-            collection.cache.run_pending_tasks();
+        for max in [1, 2, 10, 1000] {
+            let collection = collection(max);
+            for i in 0..3 * max {
+                let key = format!("{i:05}");
+                collection
+                    .put(&key, &entry(None), NOW, usize::MAX)
+                    .expect("there is room");
+                assert!(
+                    collection.get(&key).is_some(),
+                    "{i} of {max}: what was just put is there"
+                );
+            }
+            let page = PageRequest {
+                prefix: "",
+                cursor: None,
+                limit: usize::MAX,
+            };
+            let listed = collection.list(&page).items;
+            assert_eq!(listed.len(), max);
+            assert!(
+                listed
+                    .iter()
+                    .all(|listed| collection.get(&listed.key).is_some())
+            );
+            assert_eq!(
+                collection.size.load(Ordering::Relaxed),
+                max * "00000{}".len()
+            );
         }
-        assert_eq!(keys(&collection), ["c", "d"]);
-        assert_eq!(collection.get("a"), None);
-        assert_eq!(size.load(Ordering::Relaxed), 2 * "a{}".len());
+    }
+
+    #[test]
+    fn nothing_is_evicted_before_a_collection_is_full() {
+        let collection = collection(5000);
+        for i in 0..5000 {
+            collection
+                .put(&i.to_string(), &entry(None), NOW, usize::MAX)
+                .expect("there is room");
+        }
+        assert!((0..5000).all(|i| collection.get(&i.to_string()).is_some()));
     }
 
     #[test]
     fn a_put_removes_expired_entries() {
-        let collection = Collection::new(100, Arc::default());
+        let collection = collection(100);
         collection
             .put("old", &entry(Some(999)), NOW, 100)
             .expect("there is room");
@@ -296,7 +310,7 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit() {
-        let collection = Collection::new(100, Arc::default());
+        let collection = collection(100);
         collection
             .put("a", &entry(None), NOW, 5)
             .expect("there is room");

@@ -9,14 +9,14 @@
 //! 3. `impl Store`: the operations, nothing else. Expiry, limits and names of
 //!    errors are [`kvgate_core::LiveStore`]'s work, which is put around it.
 //!
-//! What is special here: a collection is a cache that evicts (moka), and beside
+//! What is special here: a collection is a cache that evicts, and beside
 //! it an ordered index for listing, see `collection.rs`.
 
 mod collection;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,9 +37,9 @@ use collection::{Collection, PutRefused};
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_field_names, reason = "the names are py-key-value's")]
 pub struct Config {
-    /// The most entries of one collection. Over it the entries that were not used
-    /// for the longest time are dropped.
-    max_entries_per_collection: NonZeroU64,
+    /// The most entries of one collection. Over it the least used ones are dropped;
+    /// with 100,000 and more, a few per cent before.
+    max_entries_per_collection: NonZeroUsize,
     /// The most collections. A put that would make another one is refused.
     max_collections: NonZeroUsize,
     /// The most bytes of keys and values in all collections together. A put that
@@ -50,7 +50,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            max_entries_per_collection: const { NonZeroU64::new(1_000_000).unwrap() },
+            max_entries_per_collection: const { NonZeroUsize::new(1_000_000).unwrap() },
             max_collections: const { NonZeroUsize::new(10_000).unwrap() },
             max_size: const { NonZeroUsize::new(1024 * 1024 * 1024).unwrap() },
         }
@@ -106,7 +106,7 @@ impl MemoryStore {
             }
         }
         let collection = collections.entry(name.to_owned()).or_insert_with(|| {
-            let max_entries = self.config.max_entries_per_collection.get();
+            let max_entries = self.config.max_entries_per_collection;
             Arc::new(Collection::new(max_entries, Arc::clone(&self.size)))
         });
         Ok(Arc::clone(collection))

@@ -1,0 +1,107 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One gRPC door to the key-value stores that teams already run.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "\
+Examples:
+  kvgate serve                            a Disk store in ./kvgate-data, on 127.0.0.1:50051
+  kvgate put greeting '{\"text\": \"hello\"}'
+  kvgate get greeting
+  kvgate serve --config kvgate.toml       what the configuration says
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the key has no entry."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the configured stores until SIGINT or SIGTERM.
+    ///
+    /// Without a configuration: a Disk store in ./kvgate-data, on loopback. Every
+    /// field can also be set by an environment variable: `KVGATE_SERVER__LISTEN`,
+    /// `KVGATE_STORES__MAIN__DIRECTORY`. The address is printed once calls are taken;
+    /// logs go to standard error.
+    Serve {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Check a configuration: unknown fields, wrong types, settings that can't work.
+    Check {
+        /// The configuration: TOML, JSON or YAML by its ending.
+        #[arg(env = "KVGATE_CONFIG")]
+        file: PathBuf,
+        /// Also open each store and try whether its backend answers.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Print the JSON Schema of the configuration, for editors and Helm.
+    ConfigSchema,
+    /// Print the entry of a key as JSON.
+    Get {
+        /// The key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Store a JSON object under a key.
+    Put {
+        /// The key.
+        key: String,
+        /// The JSON object; `-` reads it from standard input.
+        value: String,
+        /// How long the entry lives, in seconds; for ever without it.
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<f64>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a key.
+    Delete {
+        /// The key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration: TOML, JSON or YAML by its ending.
+    #[arg(long = "config", value_name = "FILE", env = "KVGATE_CONFIG")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Which server, store and collection.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The server.
+    #[arg(long, default_value = "http://127.0.0.1:50051", env = "KVGATE_URL")]
+    pub(crate) url: String,
+    /// The store; the server's default without it.
+    #[arg(long, default_value = "")]
+    pub(crate) store: String,
+    /// The collection; the store's default without it.
+    #[arg(long, default_value = "")]
+    pub(crate) collection: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

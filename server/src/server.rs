@@ -1,0 +1,251 @@
+//! Connections and the runtimes that serve them.
+//!
+//! One acceptor hands connections round robin to one single-threaded runtime a
+//! core. `decisions/0001-runtime.md` says why: at load it does 1.6 times the calls
+//! of tokio's multi-threaded runtime.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+use crate::layers::Stack;
+
+/// Connections that may wait for one runtime: it takes them faster than they come,
+/// unless it is stuck.
+const HANDED_OVER_MAX: usize = 1024;
+
+/// How much a caller may send on one stream before the server has read it.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+
+/// How much of an answer waits in the server for the caller to take it.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+/// How often a silent connection is asked whether it is still there, and how long
+/// it may take to answer: a caller whose machine vanished would else be served for
+/// ever.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The wait after an accept that failed, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds the listening socket. Done apart from serving, so that a port in use is
+/// found before anything else is started.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<StdListener> {
+    let listener = StdListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// What tells a running server to stop.
+#[derive(Clone, Default)]
+pub(crate) struct Stop {
+    /// No new connections and calls; those there are run to their end.
+    pub(crate) gently: CancellationToken,
+    /// Everything ends.
+    pub(crate) at_once: CancellationToken,
+}
+
+/// Runtimes that serve connections, a thread each.
+pub(crate) struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    connections: Vec<mpsc::Sender<StdStream>>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// Starts `count` runtimes; `stack` makes what each of them serves.
+    pub(crate) fn start(
+        count: usize,
+        limits: &Limits,
+        stop: &Stop,
+        stack: impl Fn() -> Stack,
+    ) -> io::Result<Self> {
+        let open = Arc::new(AtomicUsize::new(0));
+        let mut workers = Self {
+            threads: Vec::new(),
+            connections: Vec::new(),
+            open,
+        };
+        for index in 0..count {
+            let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let worker = Worker {
+                stack: stack(),
+                http2: http2_settings(limits),
+                stop: stop.clone(),
+                open: Arc::clone(&workers.open),
+            };
+            let thread = std::thread::Builder::new().name(format!("kvgate-{index}"));
+            let running = thread.spawn(move || {
+                runtime.block_on(worker.run(receiver));
+                // blocking work that still runs must not hold the process
+                runtime.shutdown_background();
+            })?;
+            workers.threads.push(running);
+            workers.connections.push(sender);
+        }
+        Ok(workers)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.open)
+    }
+
+    /// Accepts connections until the server stops, and hands them out.
+    pub(crate) async fn accept(
+        &self,
+        listener: StdListener,
+        connections_max: usize,
+        stop: &Stop,
+    ) -> io::Result<()> {
+        let listener = TcpListener::from_std(listener)?;
+        let mut next = 0;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.gently.cancelled() => return Ok(()),
+            };
+            let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            if self.open.load(Ordering::Relaxed) >= connections_max {
+                tracing::warn!(connections_max, "connection refused: too many are open");
+                continue;
+            }
+            next = (next + 1) % self.connections.len();
+            if self.connections[next].send(stream).await.is_err() {
+                return Err(io::Error::other("a runtime has ended before the server"));
+            }
+        }
+    }
+
+    /// Waits for all connections to end; call it off the runtimes.
+    pub(crate) fn join(self) {
+        drop(self.connections);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a runtime panicked");
+            }
+        }
+    }
+}
+
+fn http2_settings(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2
+        .timer(TokioTimer::new())
+        // tonic and hyper leave the streams of a connection unlimited
+        .max_concurrent_streams(limits.streams_per_connection_max)
+        // headers are held in memory before any layer sees the call
+        .max_header_list_size(limits.header_bytes_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        // a date in every answer is of no use to gRPC
+        .auto_date_header(false);
+    http2
+}
+
+/// One runtime's part.
+struct Worker {
+    stack: Stack,
+    http2: http2::Builder<TokioExecutor>,
+    stop: Stop,
+    open: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    async fn run(self, mut connections: mpsc::Receiver<StdStream>) {
+        let tracker = TaskTracker::new();
+        loop {
+            let stream = tokio::select! {
+                stream = connections.recv() => stream,
+                () = self.stop.gently.cancelled() => None,
+            };
+            let Some(stream) = stream else { break };
+            match to_tokio(stream) {
+                Ok(stream) => drop(tracker.spawn(self.serve(stream))),
+                Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
+            }
+        }
+        tracker.close();
+        tokio::select! {
+            () = tracker.wait() => {}
+            () = self.stop.at_once.cancelled() => {}
+        }
+    }
+
+    /// Serves one connection to its end.
+    fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + use<> {
+        let service = TowerToHyperService::new(self.stack.clone());
+        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
+        let stop = self.stop.clone();
+        let open = Open::new(&self.open);
+        async move {
+            let _open = open;
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.gently.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                // callers come and go; what went wrong with a call is logged there
+                tracing::debug!(%error, "a connection broke");
+            }
+        }
+    }
+}
+
+fn to_tokio(stream: StdStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    // small answers must not wait for the acknowledgement of those before
+    stream.set_nodelay(true)?;
+    TcpStream::from_std(stream)
+}
+
+/// One open connection; dropping it ends it.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

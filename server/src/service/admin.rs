@@ -1,0 +1,122 @@
+//! `StoreService`: what stores there are, and their administration.
+
+use kvgate_core::Stability;
+use kvgate_proto::v1::{
+    self, CullRequest, CullResponse, DeleteCollectionRequest, DeleteCollectionResponse,
+    DestroyStoreRequest, DestroyStoreResponse, ErrorReason, GetStoreRequest, GetStoreResponse,
+    ListStoresRequest, ListStoresResponse,
+};
+use tonic::{Request, Response, Status};
+
+use super::Service;
+use super::bulk::count;
+use super::status::Fault;
+use crate::topology::ServedStore;
+
+impl Service {
+    fn describe(&self, served: &ServedStore) -> v1::Store {
+        let has = served.store.capabilities();
+        let limits = served.store.limits();
+        let bytes_max = |limit: Option<usize>| limit.map_or(0, count);
+        v1::Store {
+            name: served.name.clone(),
+            r#type: served.store_type.word.to_owned(),
+            stability: stability(served.store_type.stability) as i32,
+            capabilities: Some(v1::Capabilities {
+                list_keys: has.list_keys,
+                list_collections: has.list_collections,
+                delete_collection: has.delete_collection,
+                destroy: has.destroy,
+                cull: has.cull,
+                exact_values: has.exact_values,
+                persistent: has.persistent,
+                shared: has.shared,
+                retains: has.retains,
+                evicts: has.evicts,
+            }),
+            limits: Some(v1::Limits {
+                key_bytes_max: bytes_max(limits.key_bytes_max),
+                collection_bytes_max: bytes_max(limits.collection_bytes_max),
+                value_bytes_max: bytes_max(limits.value_bytes_max),
+            }),
+            description: served.store.to_string(),
+            is_default: self.topology.is_default(served),
+        }
+    }
+}
+
+fn stability(of: Stability) -> v1::Stability {
+    match of {
+        Stability::Stable => v1::Stability::Stable,
+        Stability::Unstable => v1::Stability::Unstable,
+        Stability::NotApplicable => v1::Stability::NotApplicable,
+    }
+}
+
+/// The method's part of the API.
+#[tonic::async_trait]
+impl v1::store_service_server::StoreService for Service {
+    async fn list_stores(
+        &self,
+        _: Request<ListStoresRequest>,
+    ) -> Result<Response<ListStoresResponse>, Status> {
+        let stores = self
+            .topology
+            .stores()
+            .map(|served| self.describe(served))
+            .collect();
+        Ok(Response::new(ListStoresResponse { stores }))
+    }
+
+    async fn get_store(
+        &self,
+        request: Request<GetStoreRequest>,
+    ) -> Result<Response<GetStoreResponse>, Status> {
+        let store = self.describe(self.store(&request.get_ref().store)?);
+        Ok(Response::new(GetStoreResponse { store: Some(store) }))
+    }
+
+    async fn cull(&self, request: Request<CullRequest>) -> Result<Response<CullResponse>, Status> {
+        let served = self.store(&request.get_ref().store)?;
+        let culled = served.store.cull().await.map_err(Fault::from)?;
+        let culled_count = i64::try_from(culled).unwrap_or(i64::MAX);
+        Ok(Response::new(CullResponse { culled_count }))
+    }
+
+    async fn delete_collection(
+        &self,
+        request: Request<DeleteCollectionRequest>,
+    ) -> Result<Response<DeleteCollectionResponse>, Status> {
+        let request = request.into_inner();
+        if request.collection.is_empty() {
+            let message = "collection must be named: deleting has no default";
+            let reason = ErrorReason::InvalidCollection;
+            return Err(Fault::invalid(reason, "collection", message).into());
+        }
+        let target = self.target(&request.store, &request.collection)?;
+        let deleted = target
+            .served
+            .store
+            .delete_collection(target.collection)
+            .await;
+        let deleted = deleted.map_err(Fault::from)?;
+        Ok(Response::new(DeleteCollectionResponse { deleted }))
+    }
+
+    async fn destroy_store(
+        &self,
+        request: Request<DestroyStoreRequest>,
+    ) -> Result<Response<DestroyStoreResponse>, Status> {
+        let name = &request.get_ref().store;
+        if name.is_empty() {
+            let message = "store must be named: destroying has no default";
+            return Err(Fault::invalid(ErrorReason::MalformedRequest, "store", message).into());
+        }
+        self.store(name)?
+            .store
+            .destroy()
+            .await
+            .map_err(Fault::from)?;
+        Ok(Response::new(DestroyStoreResponse {}))
+    }
+}

@@ -1,0 +1,150 @@
+//! The gRPC services: they check requests, call stores and make answers.
+
+mod admin;
+mod bulk;
+mod convert;
+mod pace;
+mod page_token;
+mod request;
+pub(crate) mod status;
+mod stream;
+mod unary;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use kvgate_proto::v1::key_value_service_server::KeyValueService;
+use kvgate_proto::v1::{self, ErrorReason};
+use prost::Message;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use self::status::Fault;
+use crate::config::Limits;
+use crate::topology::Topology;
+
+/// Both services, over the configured stores.
+pub(crate) struct Service {
+    topology: Arc<Topology>,
+    limits: Limits,
+}
+
+/// `KeyValueService`; it holds the service by reference count, for streams that
+/// outlive their call.
+pub(crate) struct KeyValue(pub(crate) Arc<Service>);
+
+impl Service {
+    pub(crate) fn new(topology: Arc<Topology>, limits: Limits) -> Self {
+        Self { topology, limits }
+    }
+
+    /// Refuses to send what is larger than a message may be: tonic would break the
+    /// call off with an error that says nothing.
+    fn check_response(&self, response: &impl Message) -> Result<(), Fault> {
+        let max = self.limits.message_bytes_max;
+        let size = response.encoded_len();
+        if size <= max {
+            return Ok(());
+        }
+        let message = format!(
+            "the answer of {size} bytes is over the server's limit of {max} bytes \
+             (message_bytes_max): ask for less, or use StreamGetMany or ScanEntries"
+        );
+        let fault = Fault::new(
+            Code::ResourceExhausted,
+            ErrorReason::ResponseTooLarge,
+            message,
+        );
+        Err(fault.with_limit("message_bytes_max", max))
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn answer<T, E: Into<Status>>(done: Result<T, E>) -> Answer<T> {
+    done.map(Response::new).map_err(Into::into)
+}
+
+/// The list of calls; each is in the module of its kind.
+#[tonic::async_trait]
+impl KeyValueService for KeyValue {
+    async fn get(&self, request: Request<v1::GetRequest>) -> Answer<v1::GetResponse> {
+        answer(self.0.get(request.into_inner()).await)
+    }
+
+    async fn put(&self, request: Request<v1::PutRequest>) -> Answer<v1::PutResponse> {
+        answer(self.0.put(request.into_inner()).await)
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
+        answer(self.0.delete(request.into_inner()).await)
+    }
+
+    async fn ttl(&self, request: Request<v1::TtlRequest>) -> Answer<v1::TtlResponse> {
+        answer(self.0.ttl(request.into_inner()).await)
+    }
+
+    async fn get_many(&self, request: Request<v1::GetManyRequest>) -> Answer<v1::GetManyResponse> {
+        answer(self.0.get_many(request.into_inner()).await)
+    }
+
+    async fn put_many(&self, request: Request<v1::PutManyRequest>) -> Answer<v1::PutManyResponse> {
+        answer(self.0.put_many(request.into_inner()).await)
+    }
+
+    async fn delete_many(
+        &self,
+        request: Request<v1::DeleteManyRequest>,
+    ) -> Answer<v1::DeleteManyResponse> {
+        answer(self.0.delete_many(request.into_inner()).await)
+    }
+
+    async fn ttl_many(&self, request: Request<v1::TtlManyRequest>) -> Answer<v1::TtlManyResponse> {
+        answer(self.0.ttl_many(request.into_inner()).await)
+    }
+
+    type StreamGetManyStream = Messages<v1::StreamGetManyResponse>;
+
+    async fn stream_get_many(
+        &self,
+        request: Request<v1::StreamGetManyRequest>,
+    ) -> Answer<Self::StreamGetManyStream> {
+        let messages = Arc::clone(&self.0).stream_get_many(request.into_inner())?;
+        Ok(Response::new(Box::pin(messages)))
+    }
+
+    type StreamPutManyStream = Messages<v1::StreamPutManyResponse>;
+
+    async fn stream_put_many(
+        &self,
+        request: Request<Streaming<v1::StreamPutManyRequest>>,
+    ) -> Answer<Self::StreamPutManyStream> {
+        let messages = Arc::clone(&self.0).stream_put_many(request.into_inner());
+        Ok(Response::new(Box::pin(messages)))
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<v1::ListKeysRequest>,
+    ) -> Answer<v1::ListKeysResponse> {
+        answer(self.0.list_keys(request.into_inner()).await)
+    }
+
+    async fn list_collections(
+        &self,
+        request: Request<v1::ListCollectionsRequest>,
+    ) -> Answer<v1::ListCollectionsResponse> {
+        answer(self.0.list_collections(request.into_inner()).await)
+    }
+
+    type ScanEntriesStream = Messages<v1::ScanEntriesResponse>;
+
+    async fn scan_entries(
+        &self,
+        request: Request<v1::ScanEntriesRequest>,
+    ) -> Answer<Self::ScanEntriesStream> {
+        let messages = Arc::clone(&self.0).scan_entries(request.into_inner())?;
+        Ok(Response::new(Box::pin(messages)))
+    }
+}

@@ -1,0 +1,130 @@
+//! Calls for one key, and listings.
+
+use kvgate_core::{PageRequest, StoreExt};
+use kvgate_proto::v1::{
+    DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListCollectionsRequest,
+    ListCollectionsResponse, ListKeysRequest, ListKeysResponse, PutRequest, PutResponse,
+    TtlRequest, TtlResponse,
+};
+
+use super::page_token::Listing;
+use super::status::Fault;
+use super::{Service, convert};
+
+impl Service {
+    pub(super) async fn get(&self, request: GetRequest) -> Result<GetResponse, Fault> {
+        let target = self.target(&request.store, &request.collection)?;
+        self.check_key(&request.key, || "key".to_owned())?;
+        let found = target
+            .served
+            .store
+            .get(target.collection, &request.key)
+            .await?;
+        let entry = found.map(|found| convert::entry(request.key, found));
+        let response = GetResponse { entry };
+        self.check_response(&response)?;
+        Ok(response)
+    }
+
+    pub(super) async fn put(&self, request: PutRequest) -> Result<PutResponse, Fault> {
+        let target = self.target(&request.store, &request.collection)?;
+        self.check_key(&request.key, || "key".to_owned())?;
+        let now = self.topology.clock.now();
+        let entry = self.entry(&request.value, request.ttl.as_ref(), now, "")?;
+        target
+            .served
+            .store
+            .put(target.collection, &request.key, entry)
+            .await?;
+        Ok(PutResponse {})
+    }
+
+    pub(super) async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Fault> {
+        let target = self.target(&request.store, &request.collection)?;
+        self.check_key(&request.key, || "key".to_owned())?;
+        let deleted = target
+            .served
+            .store
+            .delete(target.collection, &request.key)
+            .await?;
+        Ok(DeleteResponse { deleted })
+    }
+
+    pub(super) async fn ttl(&self, request: TtlRequest) -> Result<TtlResponse, Fault> {
+        let target = self.target(&request.store, &request.collection)?;
+        self.check_key(&request.key, || "key".to_owned())?;
+        let found = target
+            .served
+            .store
+            .get(target.collection, &request.key)
+            .await?;
+        let now = self.topology.clock.now();
+        let ttl = found
+            .as_ref()
+            .and_then(|found| found.ttl(now))
+            .map(convert::duration);
+        let entry = found.map(|found| convert::entry(request.key, found));
+        let response = TtlResponse { entry, ttl };
+        self.check_response(&response)?;
+        Ok(response)
+    }
+
+    pub(super) async fn list_keys(
+        &self,
+        request: ListKeysRequest,
+    ) -> Result<ListKeysResponse, Fault> {
+        let target = self.target(&request.store, &request.collection)?;
+        let listing = Listing {
+            method: "ListKeys",
+            store: &target.served.name,
+            collection: target.collection,
+            prefix: &request.prefix,
+        };
+        let cursor = listing.cursor(&request.page_token)?;
+        let page = PageRequest {
+            prefix: &request.prefix,
+            cursor: cursor.as_deref(),
+            limit: self.page_size(request.page_size)?,
+        };
+        let listed = target
+            .served
+            .store
+            .list_keys(target.collection, &page)
+            .await?;
+        let next_page_token = listing.token(listed.next.as_deref());
+        let keys = listed.items.into_iter().map(|listed| listed.key).collect();
+        let response = ListKeysResponse {
+            keys,
+            next_page_token,
+        };
+        self.check_response(&response)?;
+        Ok(response)
+    }
+
+    pub(super) async fn list_collections(
+        &self,
+        request: ListCollectionsRequest,
+    ) -> Result<ListCollectionsResponse, Fault> {
+        let served = self.store(&request.store)?;
+        let listing = Listing {
+            method: "ListCollections",
+            store: &served.name,
+            collection: "",
+            prefix: &request.prefix,
+        };
+        let cursor = listing.cursor(&request.page_token)?;
+        let page = PageRequest {
+            prefix: &request.prefix,
+            cursor: cursor.as_deref(),
+            limit: self.page_size(request.page_size)?,
+        };
+        let listed = served.store.list_collections(&page).await?;
+        let next_page_token = listing.token(listed.next.as_deref());
+        let response = ListCollectionsResponse {
+            collections: listed.items,
+            next_page_token,
+        };
+        self.check_response(&response)?;
+        Ok(response)
+    }
+}
