@@ -39,6 +39,10 @@ impl Client {
         // Far above what any call of a test needs, so that a call that hangs
         // fails its test instead of hanging it.
         let endpoint = endpoint.timeout(Duration::from_mins(3));
+        // Streams that are not read must leave room for those that are.
+        let endpoint = endpoint
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(64 << 20);
         Ok(Self {
             channel: endpoint.connect().await?,
         })

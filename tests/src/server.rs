@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -15,6 +17,9 @@ use crate::wait::until;
 
 /// What the server prints on standard output once it accepts calls.
 const READY: &str = "kvgate listening on ";
+
+/// Longer than any test takes, and than all cases that share a server.
+const LIFE_MAX: Duration = Duration::from_mins(15);
 
 /// A running server. Dropping it kills the process and waits for its end.
 pub struct Server {
@@ -130,6 +135,8 @@ pub fn binary() -> Outcome<PathBuf> {
 
 struct Process {
     child: Child,
+    /// Held as long as the process may live.
+    _alive: SyncSender<()>,
     output: Text,
     log: Text,
     readers: Vec<JoinHandle<()>>,
@@ -158,8 +165,10 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             readers.push(log.read(stderr));
         }
+        let alive = kill_if_forgotten(&child);
         Ok(Self {
             child,
+            _alive: alive,
             output,
             log,
             readers,
@@ -208,6 +217,20 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Kills a process that nobody has dropped for long: a test that hangs on it
+/// then fails.
+fn kill_if_forgotten(child: &Child) -> SyncSender<()> {
+    let pid = Pid::from_child(child);
+    let (alive, dropped) = sync_channel(1);
+    std::thread::spawn(move || {
+        if dropped.recv_timeout(LIFE_MAX) == Err(RecvTimeoutError::Timeout) {
+            // It fails only for a process that has ended.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    alive
 }
 
 /// What a process has written into a pipe.
