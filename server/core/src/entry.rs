@@ -15,6 +15,7 @@ pub struct Entry {
 
 impl Entry {
     /// The entry in memory of its own; see [`Value::detached`].
+    #[must_use]
     pub fn detached(&self) -> Self {
         Self {
             value: self.value.detached(),
