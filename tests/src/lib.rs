@@ -1,1 +1,22 @@
-//! .
+//! What the tests of kvgate are made of: the server as a process, a thin
+//! client, the setups (one a backend) and the cases of the conformance suite.
+//!
+//! The tests themselves are in `tests/tests`: `conformance` runs every case
+//! for every setup, the others are about one thing each.
+
+pub mod case;
+pub mod cases;
+pub mod client;
+pub mod context;
+pub mod failure;
+pub mod folder;
+pub mod mount;
+pub mod need;
+pub mod process_figures;
+pub mod python;
+pub mod raw;
+pub mod rpc_error;
+pub mod running;
+pub mod server;
+pub mod setups;
+pub mod wait;

@@ -20,6 +20,8 @@ const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CONFIGURATION.md")
 const BEGIN: &str =
     "<!-- from here on made by KVGATE_UPDATE=1 cargo test -p kvgate reference -->\n";
 
+const STORES_HEADING: &str = "## `[stores.NAME]`";
+
 #[test]
 fn the_reference_is_current() {
     let reference = fs::read_to_string(REFERENCE).expect("CONFIGURATION.md");
@@ -88,36 +90,40 @@ impl Tables {
             without: &[],
         };
         let mut all = self.section(&section, server);
-        all.push_str(&self.all_stores_have());
+        let section = self.all_stores_have();
+        let section = section.unwrap_or_else(|| committed_section(committed, STORES_HEADING));
+        all.push_str(&section);
         for store_type in STORE_TYPES {
             let section = self.store(store_type);
-            let section = section.unwrap_or_else(|| committed_section(committed, store_type));
+            let section =
+                section.unwrap_or_else(|| committed_section(committed, &store_heading(store_type)));
             all.push_str(&section);
         }
         all.push_str(&self.wrappers());
         all
     }
 
-    fn all_stores_have(&self) -> String {
+    /// What every store has, if there is one that is compiled in.
+    fn all_stores_have(&self) -> Option<String> {
+        let store = self.stores().first()?;
+        let fields = store["properties"].as_object()?;
         let text = format!(
             "A table for each store, at least one. A name has lower-case letters and digits, in \
              parts joined by one `-` or `_`, up to {NAME_CHARS_MAX} characters. Every store has \
              these fields, and those of its type."
         );
-        let store = self.stores().first().expect("a store that is compiled in");
-        let fields = store["properties"].as_object().expect("properties");
         let own: Vec<&str> = fields
             .keys()
             .map(String::as_str)
             .filter(|name| !COMMON.contains(name))
             .collect();
         let section = Section {
-            heading: "## `[stores.NAME]`",
+            heading: STORES_HEADING,
             text: &text,
             path: "stores.NAME",
             without: &own,
         };
-        self.section(&section, store)
+        Some(self.section(&section, store))
     }
 
     /// The section of a type of store that is compiled in.
@@ -303,12 +309,11 @@ fn store_heading(store_type: &StoreType) -> String {
     format!("### {}", store_type.title)
 }
 
-/// The section of a type of store as it was committed.
-fn committed_section(committed: &str, store_type: &StoreType) -> String {
-    let heading = format!("\n{}\n", store_heading(store_type));
-    let start = committed.find(&heading).unwrap_or_else(|| {
-        let word = store_type.word;
-        panic!("no section of {word} in CONFIGURATION.md: make it with the feature {word}")
+/// The section below this heading as it was committed.
+fn committed_section(committed: &str, heading: &str) -> String {
+    let start = committed.find(&format!("\n{heading}\n"));
+    let start = start.unwrap_or_else(|| {
+        panic!("no `{heading}` in CONFIGURATION.md: make it with the feature of that store on")
     });
     let below = &committed[start + 1..];
     let ends = ["\n### ", "\n## "]

@@ -1,0 +1,95 @@
+"""Drives one store of py-key-value-aio by lines of JSON.
+
+Each line on standard input asks for one thing, and is answered by one line:
+`{"ok": ...}` or `{"error": "..."}`. Values travel as JSON text inside a string,
+so that the caller sees how this side writes them.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.filetree import (
+    FileTreeStore,
+    FileTreeV1CollectionSanitizationStrategy,
+    FileTreeV1KeySanitizationStrategy,
+)
+
+
+def open_store(kind: str, directory: Path):
+    """Opens a store over a directory, which need not exist."""
+    if kind == "disk":
+        return DiskStore(directory=directory)
+    if kind == "multidisk":
+        return MultiDiskStore(base_directory=directory)
+    if kind == "filetree":
+        return FileTreeStore(data_directory=directory)
+    if kind == "filetree_v1":
+        directory.mkdir(parents=True, exist_ok=True)
+        return FileTreeStore(
+            data_directory=directory,
+            key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(directory),
+            collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(
+                directory
+            ),
+        )
+    raise ValueError(f"no store of kind {kind}")
+
+
+def text(value: dict | None) -> str | None:
+    """Writes a value as the library itself stores it."""
+    return None if value is None else json.dumps(value, sort_keys=True)
+
+
+class Driver:
+    """The open store and what can be asked of it."""
+
+    def __init__(self) -> None:
+        self.store = None
+
+    async def open(self, kind: str, directory: str) -> None:
+        self.store = open_store(kind, Path(directory))
+
+    async def put(self, collection: str, key: str, value: str, ttl: float | None) -> None:
+        await self.store.put(key, json.loads(value), collection=collection, ttl=ttl)
+
+    async def put_many(
+        self, collection: str, keys: list[str], values: list[str], ttl: float | None
+    ) -> None:
+        objects = [json.loads(value) for value in values]
+        await self.store.put_many(keys, objects, collection=collection, ttl=ttl)
+
+    async def put_one_by_one(self, collection: str, keys: list[str], value: str) -> None:
+        for key in keys:
+            await self.store.put(key, json.loads(value), collection=collection)
+
+    async def ttl(self, collection: str, key: str) -> list:
+        value, left = await self.store.ttl(key, collection=collection)
+        return [text(value), left]
+
+    async def get_many(self, collection: str, keys: list[str]) -> list:
+        values = await self.store.get_many(keys, collection=collection)
+        return [text(value) for value in values]
+
+    async def delete(self, collection: str, key: str) -> bool:
+        return await self.store.delete(key, collection=collection)
+
+    async def delete_many(self, collection: str, keys: list[str]) -> int:
+        return await self.store.delete_many(keys, collection=collection)
+
+
+async def main() -> None:
+    driver = Driver()
+    for line in sys.stdin:
+        request = json.loads(line)
+        method = getattr(driver, request.pop("do"))
+        try:
+            answer = {"ok": await method(**request)}
+        except Exception as error:  # noqa: BLE001 - the caller decides what it means
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+asyncio.run(main())

@@ -1,0 +1,353 @@
+//! Every name comes back as it was put, and no two names meet.
+
+mod odd;
+
+use bytes::Bytes;
+use serde_json::json;
+use tonic::Code;
+
+use crate::case::Case;
+use crate::client::{Collection, entry, found};
+use crate::context::Context;
+use crate::failure::{Outcome, expect, expect_equal};
+use crate::need::Need;
+use crate::rpc_error::refused;
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("odd_keys", odd_keys),
+        Case::new("odd_keys_are_listed", odd_keys_are_listed).needs(Need::ListKeys),
+        // Collections are not kept apart from those of other cases.
+        Case::new("odd_collections", odd_collections).own_server(),
+        Case::new("odd_collections_are_listed", odd_collections_are_listed)
+            .own_server()
+            .needs(Need::ListCollections),
+        Case::new(
+            "odd_collections_are_removed_alone",
+            odd_collections_are_removed,
+        )
+        .own_server()
+        .needs(Need::DeleteCollection),
+        Case::new("separators_in_collection_and_key", separators).own_server(),
+        Case::new("the_longest_names", longest),
+        Case::any_store("refused_names", refused_names),
+    ]
+}
+
+/// The names that the setup takes, for use as keys.
+fn keys(context: &Context) -> Vec<String> {
+    taken(context, odd::names(odd::KEY_CHARACTERS))
+}
+
+/// The names that the setup takes, for use as collections.
+fn collections(context: &Context) -> Vec<String> {
+    taken(context, odd::names(odd::COLLECTION_CHARACTERS))
+}
+
+fn taken(context: &Context, names: Vec<String>) -> Vec<String> {
+    names
+        .into_iter()
+        .filter(|name| !context.refuses(name))
+        .collect()
+}
+
+/// A value that no other name has.
+fn value_of(name: &str) -> Bytes {
+    json!({ "name": name }).to_string().into()
+}
+
+async fn put_all(here: &Collection, keys: &[String]) -> Outcome {
+    // One by one and all at once: both ways must find the same place.
+    for key in keys.iter().step_by(2) {
+        here.put(key, value_of(key)).await?;
+    }
+    let others = keys.iter().skip(1).step_by(2);
+    Ok(here
+        .put_many(others.map(|key| entry(key, value_of(key))).collect())
+        .await?)
+}
+
+async fn odd_keys(context: Context) -> Outcome {
+    let here = &context.here;
+    let keys = keys(&context);
+    put_all(here, &keys).await?;
+    for key in &keys {
+        let found = here.get(key).await?;
+        let call = here.describe("Get", key);
+        expect_equal(&call, found.as_ref().map(|entry| &entry.key), Some(key))?;
+        context.expect_value(call, found.map(|entry| entry.value), &value_of(key))?;
+    }
+    let results = found(here.get_many(&keys).await?)?;
+    for ((name, found), key) in results.into_iter().zip(&keys) {
+        expect_equal(here.describe("GetMany", key), &name, key)?;
+        context.expect_value(here.describe("GetMany", key), found, &value_of(key))?;
+    }
+    // Deleting one takes no other with it.
+    for (index, key) in keys.iter().enumerate() {
+        expect_equal(here.describe("Delete", key), here.delete(key).await?, true)?;
+        let left = found(here.get_many(&keys).await?)?;
+        let lost = left
+            .iter()
+            .skip(index + 1)
+            .find(|(_, value)| value.is_none());
+        expect_equal(
+            format!("lost with {}", here.describe("Delete", key)),
+            lost,
+            None,
+        )?;
+        let there = left
+            .iter()
+            .take(index + 1)
+            .find(|(_, value)| value.is_some());
+        expect_equal(
+            format!("there after {}", here.describe("Delete", key)),
+            there,
+            None,
+        )?;
+    }
+    Ok(())
+}
+
+async fn odd_keys_are_listed(context: Context) -> Outcome {
+    let here = &context.here;
+    let mut keys = keys(&context);
+    put_all(here, &keys).await?;
+    keys.sort_unstable();
+    let listed = here.sorted_keys("").await?;
+    expect_same_names(&here.describe("ListKeys", &""), &listed, &keys)?;
+    let scanned = here.scan("").await?;
+    for entry in &scanned {
+        let call = here.describe("ScanEntries", &entry.key);
+        context.expect_value(call, Some(entry.value.clone()), &value_of(&entry.key))?;
+    }
+    let scanned: Vec<String> = scanned.into_iter().map(|entry| entry.key).collect();
+    expect_same_names(&here.describe("ScanEntries", &""), &scanned, &keys)?;
+    // A prefix is text and nothing else: no pattern, no path.
+    for prefix in ["*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " "] {
+        let expected: Vec<_> = keys
+            .iter()
+            .filter(|key| key.starts_with(prefix))
+            .cloned()
+            .collect();
+        let listed = here.sorted_keys(prefix).await?;
+        expect_same_names(&here.describe("ListKeys", &prefix), &listed, &expected)?;
+    }
+    Ok(())
+}
+
+async fn odd_collections(context: Context) -> Outcome {
+    let collections = collections(&context);
+    put_in_each(&context, &collections).await?;
+    for name in &collections {
+        let place = context.here.beside(name);
+        for key in ["key", name.as_str()] {
+            let found = place.value(key).await?;
+            context.expect_value(place.describe("Get", &key), found, &value_of(name))?;
+        }
+        expect_equal(
+            place.describe("Get", &"none"),
+            place.get("none").await?,
+            None,
+        )?;
+        if context.capabilities.list_keys {
+            let mut expected = vec!["key".to_owned(), name.clone()];
+            expected.sort_unstable();
+            expected.dedup();
+            let call = place.describe("ListKeys", &"");
+            expect_same_names(&call, &place.sorted_keys("").await?, &expected)?;
+        }
+    }
+    for (index, name) in collections.iter().enumerate() {
+        let place = context.here.beside(name);
+        expect_equal(
+            place.describe("Delete", &"key"),
+            place.delete("key").await?,
+            true,
+        )?;
+        let others = collections.iter().skip(index + 1);
+        for other in others.filter(|other| odd::are_alike(name, other)) {
+            let call = context.here.beside(other).describe("Get", &"key");
+            let found = context.here.beside(other).get("key").await?;
+            expect(
+                found.is_some(),
+                format!("lost with collection {name:?}: {call}"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts into each collection an entry under one key and one under its name.
+async fn put_in_each(context: &Context, collections: &[String]) -> Outcome {
+    for name in collections {
+        let place = context.here.beside(name);
+        let entries = ["key", name.as_str()].map(|key| entry(key, value_of(name)));
+        place.put_many(entries.to_vec()).await?;
+    }
+    Ok(())
+}
+
+async fn odd_collections_are_listed(context: Context) -> Outcome {
+    let mut collections = collections(&context);
+    put_in_each(&context, &collections).await?;
+    collections.sort_unstable();
+    for prefix in [
+        "", "*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " ",
+    ] {
+        let mut listed = context
+            .client
+            .collections(context.store(), prefix, 0)
+            .await?;
+        listed.sort_unstable();
+        let expected: Vec<_> = collections
+            .iter()
+            .filter(|name| name.starts_with(prefix))
+            .cloned()
+            .collect();
+        expect_same_names(&format!("ListCollections {prefix:?}"), &listed, &expected)?;
+    }
+    Ok(())
+}
+
+async fn odd_collections_are_removed(context: Context) -> Outcome {
+    let collections = collections(&context);
+    put_in_each(&context, &collections).await?;
+    for (index, name) in collections.iter().enumerate() {
+        let place = context.here.beside(name);
+        let call = place.describe("DeleteCollection", &());
+        expect_equal(&call, place.delete_collection().await?, true)?;
+        expect_equal(place.describe("Get", &"key"), place.get("key").await?, None)?;
+        let others = collections.iter().skip(index + 1);
+        for other in others.filter(|other| odd::are_alike(name, other)) {
+            let found = context.here.beside(other).get("key").await?;
+            expect(
+                found.is_some(),
+                format!("collection {other:?} is lost with {call}"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A store that joins collection and key must tell `a:` and `:b` from `a` and
+/// `::b`.
+async fn separators(context: Context) -> Outcome {
+    let parts = [
+        "a", "a:", "a::", "a:::", ":b", "::b", "b", "a::b", "a/b", "a/", "/b", "a__b",
+    ];
+    let parts = parts
+        .into_iter()
+        .chain(["__b", "a__", "a.b", "default_collection::b"]);
+    let parts: Vec<&str> = parts.collect();
+    for collection in &parts {
+        let place = context.here.beside(collection);
+        let entries = parts
+            .iter()
+            .map(|key| entry(*key, value_of(&format!("{collection} {key}"))));
+        place.put_many(entries.collect()).await?;
+    }
+    let mut sorted = parts.clone();
+    sorted.sort_unstable();
+    for collection in &parts {
+        let place = context.here.beside(collection);
+        for key in &parts {
+            let expected = value_of(&format!("{collection} {key}"));
+            let found = place.value(key).await?;
+            context.expect_value(place.describe("Get", key), found, &expected)?;
+        }
+        if context.capabilities.list_keys {
+            let listed = place.sorted_keys("").await?;
+            expect_equal(place.describe("ListKeys", &""), listed, sorted.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// Names as long as the store takes, which differ only at their end.
+async fn longest(context: Context) -> Outcome {
+    let length = |limit: i64| match limit {
+        0 => 4096,
+        limit => usize::try_from(limit).unwrap_or(4096),
+    };
+    let key_length = length(context.limits.key_bytes_max);
+    let collection_length = length(context.limits.collection_bytes_max);
+    let ends = ["a", "b", "é"];
+    let of_length = |length: usize, end: &str| "n".repeat(length - end.len()) + end;
+    for collection in ends {
+        let place = context
+            .here
+            .beside(&of_length(collection_length, collection));
+        for key in ends {
+            let value = value_of(&format!("{collection} {key}"));
+            place.put(&of_length(key_length, key), value).await?;
+        }
+    }
+    for collection in ends {
+        let place = context
+            .here
+            .beside(&of_length(collection_length, collection));
+        for key in ends {
+            let expected = value_of(&format!("{collection} {key}"));
+            let key = of_length(key_length, key);
+            context.expect_value(
+                place.describe("Get", &key),
+                place.value(&key).await?,
+                &expected,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The names that the setup's facts say it refuses, for reading too.
+async fn refused_names(context: Context) -> Outcome {
+    let here = &context.here;
+    for start in context.setup.facts.refused_name_starts {
+        let name = format!("{start}name");
+        let there = here.beside(&name);
+        for (place, key, reason) in [
+            (here, name.as_str(), "INVALID_KEY"),
+            (&there, "key", "INVALID_COLLECTION"),
+        ] {
+            let put = place.put(key, "{}").await;
+            refused(
+                put,
+                place.describe("Put", &key),
+                Code::InvalidArgument,
+                reason,
+            )?;
+            let get = place.get(key).await;
+            refused(
+                get,
+                place.describe("Get", &key),
+                Code::InvalidArgument,
+                reason,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Says which names are too many and which are lacking.
+fn expect_same_names(call: &str, found: &[String], expected: &[String]) -> Outcome {
+    let extra: Vec<_> = found
+        .iter()
+        .filter(|name| !expected.contains(name))
+        .collect();
+    let lacking: Vec<_> = expected
+        .iter()
+        .filter(|name| !found.contains(name))
+        .collect();
+    let nothing: Vec<&String> = Vec::new();
+    expect_equal(
+        format!("{call}: names that it should not have"),
+        extra,
+        nothing.clone(),
+    )?;
+    expect_equal(format!("{call}: names that it lacks"), lacking, nothing)?;
+    expect_equal(
+        format!("{call}: the number of names"),
+        found.len(),
+        expected.len(),
+    )
+}

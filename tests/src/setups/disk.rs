@@ -1,0 +1,12 @@
+//! The disk store.
+
+use kvgate_proto::v1::Stability;
+
+use super::{Facts, Setup};
+
+pub(super) const SETUP: Setup = Setup {
+    name: "disk",
+    settings: |place| format!("type = \"disk\"\n{}", place.directory_setting()),
+    backend: None,
+    facts: Facts::of("disk", Stability::Stable),
+};

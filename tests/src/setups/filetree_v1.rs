@@ -1,0 +1,22 @@
+//! The store of one file per entry, with the names of py-key-value's V1
+//! strategies.
+
+use kvgate_proto::v1::Stability;
+
+use super::{Facts, Setup};
+
+pub(super) const SETUP: Setup = Setup {
+    name: "filetree_v1",
+    settings: |place| {
+        format!(
+            "type = \"filetree\"\nsanitize = \"v1\"\n{}",
+            place.directory_setting()
+        )
+    },
+    backend: None,
+    facts: Facts {
+        // What the strategies themselves begin a changed name with.
+        refused_name_starts: &["H_", "S_"],
+        ..Facts::of("filetree", Stability::Unstable)
+    },
+};

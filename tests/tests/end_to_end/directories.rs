@@ -1,0 +1,139 @@
+//! Directories that a store can't use.
+
+use std::path::Path;
+use std::process::Command;
+
+use kvgate_tests::failure::{Outcome, expect, expect_equal};
+use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::mount::Mount;
+use kvgate_tests::server::{Finished, binary, run_to_end};
+use rusqlite::Connection;
+
+const TYPES: &[&str] = &["disk", "multidisk", "filetree"];
+
+fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
+    let directory = directory.display();
+    folder.configure(&format!(
+        "{SERVER_SETTINGS}default_store = \"main\"\n\
+         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{directory}'\n"
+    ))
+}
+
+async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {
+    command
+        .args(["serve", "--config"])
+        .arg(folder.configuration());
+    run_to_end(command).await
+}
+
+/// The server ends by itself and says which directory and what about it.
+fn expect_refused(store_type: &str, finished: &Finished, parts: &[&str]) -> Outcome {
+    let failed = matches!(finished.code, Some(1 | 2));
+    expect(
+        failed,
+        format!("{store_type}: the exit code is {:?}", finished.code),
+    )?;
+    for part in parts {
+        let text = format!("{store_type}: no {part:?} in {:?}", finished.output);
+        expect(finished.output.contains(part), text)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_is_not_there() -> Outcome {
+    for store_type in TYPES {
+        let folder = Folder::new()?;
+        let directory = folder.path("none/data");
+        configure(&folder, store_type, &directory)?;
+        let finished = serve(&folder, Command::new(binary()?)).await?;
+        let path = folder.path("none").display().to_string();
+        expect_refused(store_type, &finished, &["main", &path])?;
+        expect(
+            !folder.path("none").exists(),
+            format!("{store_type}: the parent was made"),
+        )?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_its_place() -> Outcome {
+    for store_type in TYPES {
+        let folder = Folder::new()?;
+        let directory = folder.path("data");
+        std::fs::write(&directory, "a file")?;
+        configure(&folder, store_type, &directory)?;
+        let finished = serve(&folder, Command::new(binary()?)).await?;
+        expect_refused(
+            store_type,
+            &finished,
+            &["main", &directory.display().to_string()],
+        )?;
+        expect_equal(
+            "the file",
+            std::fs::read_to_string(&directory)?.as_str(),
+            "a file",
+        )?;
+    }
+    Ok(())
+}
+
+/// A directory that another program has filled is left as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn filled_by_another_program() -> Outcome {
+    for store_type in TYPES {
+        let folder = Folder::new()?;
+        let directory = folder.path("data");
+        std::fs::create_dir_all(directory.join("src"))?;
+        std::fs::write(directory.join("Cargo.toml"), "[package]")?;
+        std::fs::write(directory.join("src/main.rs"), "fn main() {}")?;
+        configure(&folder, store_type, &directory)?;
+        let finished = serve(&folder, Command::new(binary()?)).await?;
+        expect_refused(
+            store_type,
+            &finished,
+            &["main", &directory.display().to_string()],
+        )?;
+        let left = std::fs::read_dir(&directory)?.count();
+        expect_equal(format!("{store_type}: what is in the directory"), left, 2)?;
+    }
+    Ok(())
+}
+
+/// A `cache.db` with tables of somebody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn database_of_another_program() -> Outcome {
+    let folder = Folder::new()?;
+    let directory = folder.path("data");
+    std::fs::create_dir(&directory)?;
+    let database = Connection::open(directory.join("cache.db"))?;
+    database.execute_batch(
+        "CREATE TABLE Cache (id INTEGER, url TEXT); INSERT INTO Cache VALUES (1, 'x')",
+    )?;
+    configure(&folder, "disk", &directory)?;
+    let finished = serve(&folder, Command::new(binary()?)).await?;
+    expect_refused(
+        "disk",
+        &finished,
+        &["main", &directory.display().to_string()],
+    )?;
+    let tables = "SELECT count(*) FROM sqlite_master";
+    let count: i64 = database.query_row(tables, [], |row| row.get(0))?;
+    expect_equal("the number of tables in somebody else's database", count, 1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn read_only() -> Outcome {
+    for store_type in TYPES {
+        let folder = Folder::new()?;
+        let directory = folder.path("data");
+        std::fs::create_dir(&directory)?;
+        configure(&folder, store_type, &directory)?;
+        let mount = Mount::read_only(&directory)?;
+        let finished = serve(&folder, mount.server()?).await?;
+        let path = directory.display().to_string();
+        expect_refused(store_type, &finished, &["main", &path, "ead-only"])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! A file system without room: what was acknowledged stays, reading goes on.
+
+use kvgate_tests::client::Collection;
+use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
+use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::mount::Mount;
+use kvgate_tests::server::Server;
+use kvgate_tests::wait::until;
+use tonic::Code;
+
+use crate::million::key;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disk() -> Outcome {
+    fill("disk").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn multidisk() -> Outcome {
+    fill("multidisk").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filetree() -> Outcome {
+    fill("filetree").await
+}
+
+fn value(n: usize) -> String {
+    // Rows and files of their own in turn.
+    let length = if n % 4 == 3 { 60_000 } else { 3_000 };
+    format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(length))
+}
+
+async fn fill(store_type: &str) -> Outcome {
+    let folder = Folder::new()?;
+    let small = folder.path("small");
+    std::fs::create_dir(&small)?;
+    let mount = Mount::small(&small, 4 << 20)?;
+    let directory = small.join("data");
+    folder.configure(&format!(
+        "{SERVER_SETTINGS}default_store = \"main\"\n\
+         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{}'\n",
+        directory.display()
+    ))?;
+    let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
+    let here = server.client().await?.collection("", "c");
+
+    let count = put_until_full(&here).await?;
+    expect(
+        count > 20,
+        format!("{store_type}: full after {count} entries"),
+    )?;
+    expect_all(&here, count).await?;
+    // It stays full, and says so again.
+    for n in count..count + 3 {
+        full(&here, n).await?;
+    }
+    expect_all(&here, count).await?;
+
+    // With room again, writing goes on by itself.
+    let deleted = (0..count).step_by(2).map(key).collect::<Vec<_>>();
+    let answer = here.delete_many(&deleted).await;
+    let room = answer.is_ok_and(|answer| answer.deleted_count > 0);
+    expect(
+        room,
+        format!("{store_type}: nothing can be deleted from a full disk"),
+    )?;
+    until(
+        "an entry can be put where others were deleted",
+        async || Ok(here.put("again", "{}").await.ok()),
+    )
+    .await?;
+
+    server.kill().await?;
+    let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
+    let here = server.client().await?.collection("", "c");
+    for n in (1..count).step_by(2) {
+        let found = here.value(&key(n)).await?.unwrap_or_default();
+        expect(
+            found == value(n),
+            format!("{store_type}: {:?} is lost after a kill", key(n)),
+        )?;
+    }
+    expect(
+        here.get("again").await?.is_some(),
+        here.describe("Get", &"again"),
+    )
+}
+
+/// How many entries there was room for.
+async fn put_until_full(here: &Collection) -> Outcome<usize> {
+    for n in 0..10_000 {
+        if let Err(error) = here.put(&key(n), value(n)).await {
+            error.expect(Code::ResourceExhausted, "STORE_FULL")?;
+            error.expect_metadata("store", "main")?;
+            return Ok(n);
+        }
+    }
+    Err(Failure::new("a file system of 4 MiB is not full"))
+}
+
+async fn full(here: &Collection, n: usize) -> Outcome {
+    let large = format!(r#"{{"pad":"{}"}}"#, "x".repeat(200_000));
+    match here.put(&key(n), large).await {
+        Ok(()) => Err(Failure::new(
+            "an entry of 200,000 bytes fits into a full disk",
+        )),
+        Err(error) => error.expect(Code::ResourceExhausted, "STORE_FULL"),
+    }
+}
+
+async fn expect_all(here: &Collection, count: usize) -> Outcome {
+    for n in 0..count {
+        let found = here.value(&key(n)).await?.unwrap_or_default();
+        expect(
+            found == value(n),
+            format!("{} is not as it was put", here.describe("Get", &key(n))),
+        )?;
+    }
+    expect_equal(
+        "the number of entries of ScanEntries",
+        here.scan("").await?.len(),
+        count,
+    )
+}

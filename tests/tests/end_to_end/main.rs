@@ -1,0 +1,17 @@
+//! The server as a whole: real data, a million entries, slow and vanishing
+//! callers, stopping, and everything that can be wrong around it.
+
+mod bulk_load;
+mod configuration;
+mod corrupt;
+mod directories;
+mod full_disk;
+mod graceful_stop;
+mod health;
+mod limits;
+mod locked;
+mod memory_bound;
+mod million;
+mod reflection;
+mod slow_callers;
+mod wrappers;

@@ -1,0 +1,129 @@
+//! Names that cross over.
+
+use kvgate_tests::failure::{Outcome, expect_equal};
+use kvgate_tests::setups::Setup;
+
+use crate::pair::Pair;
+
+/// Names that every store of these takes as a key and as a collection.
+const PLAIN: &[&str] = &[
+    "a",
+    "A",
+    "key",
+    "a b",
+    "a.b",
+    "a_b",
+    "a-b",
+    "0",
+    "é",
+    "e\u{301}",
+    "中文",
+    "עברית",
+    "😀",
+    "👩‍👩‍👧",
+    "null",
+    "a__b",
+    "a.json",
+    "a-info",
+    "cache.db",
+    "default_collection",
+    "a'b",
+    "a=b",
+    "a+b",
+    "(a)",
+    "{a}",
+    "[a]",
+    "#a",
+    "$a",
+    "!a",
+    "@a",
+    "%a",
+    "%2e%2e",
+    "a,b",
+    "a;b",
+    "&a",
+    "~a",
+];
+
+/// Keys that a file can't be named by, or not by everybody.
+const ODD_KEYS: &[&str] = &[
+    "a/b", "/", "..", ".", "a::b", "::", ":", "a\nb", "\t", " ", " a", "a ", "a.", ".a", "*", "?",
+    "\"", "\\", "<a>", "|", "CON", "a\u{7f}", "\u{1}",
+];
+
+/// The collections and keys under which both sides store as they are told.
+fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
+    let owned = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut collections = owned(PLAIN);
+    let mut keys = owned(PLAIN);
+    match setup.name {
+        // The key is text in a row.
+        "disk" | "multidisk" => {
+            keys.extend(owned(ODD_KEYS));
+            keys.push("k".repeat(800));
+        }
+        // The strategies make a name of anything.
+        "filetree_v1" => {
+            keys.extend(owned(ODD_KEYS));
+            collections.extend(owned(ODD_KEYS));
+            keys.push("k".repeat(800));
+            collections.push("c".repeat(1500));
+        }
+        // A file's name has at most 255 bytes, `.json` among them.
+        _ => keys.push("k".repeat(250)),
+    }
+    (collections, keys)
+}
+
+/// All keys in one collection, then one key in all collections.
+fn places(setup: &Setup) -> Vec<(String, String)> {
+    let (collections, keys) = names(setup);
+    let keys = keys.into_iter().map(|key| ("collection".to_owned(), key));
+    keys.chain(collections.into_iter().map(|name| (name, "key".to_owned())))
+        .collect()
+}
+
+pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    let places = places(setup);
+    for (index, (collection, key)) in places.iter().enumerate() {
+        pair.python
+            .put(collection, key, &format!(r#"{{"n": {index}}}"#))?;
+    }
+    for (index, (collection, key)) in places.iter().enumerate() {
+        pair.expect_server(collection, key, &format!(r#"{{"n": {index}}}"#))
+            .await?;
+    }
+    let (mut collections, mut keys) = names(setup);
+    let here = pair.server("collection");
+    keys.sort_unstable();
+    expect_equal(
+        here.describe("ListKeys", &""),
+        here.sorted_keys("").await?,
+        keys,
+    )?;
+    collections.push("collection".to_owned());
+    collections.sort_unstable();
+    let mut listed = pair.client.collections(setup.name, "", 0).await?;
+    listed.sort_unstable();
+    expect_equal("ListCollections", listed, collections)
+}
+
+pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    let places = places(setup);
+    for (index, (collection, key)) in places.iter().enumerate() {
+        pair.server(collection)
+            .put(key, format!(r#"{{"n": {index}}}"#))
+            .await?;
+    }
+    for (index, (collection, key)) in places.iter().enumerate() {
+        pair.expect_python(collection, key, &format!(r#"{{"n": {index}}}"#))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Values that cross over.
+
+use kvgate_tests::client::{entry, found};
+use kvgate_tests::failure::{Outcome, expect_equal};
+use kvgate_tests::setups::Setup;
+use serde_json::json;
+
+use crate::pair::Pair;
+
+/// Objects as Python writes them: members sorted, a space after each comma and
+/// colon, ASCII alone. Both sides must have exactly this.
+const TEXTS: &[&str] = &[
+    "{}",
+    r#"{"a": null, "b": true, "c": false, "d": "", "e": [], "f": {}}"#,
+    r#"{"a": [1, [2, [3, {"b": []}]]]}"#,
+    r#"{"float": 1.0, "int": 1, "negative": -0.0}"#,
+    r#"{"n": 9007199254740993}"#,
+    r#"{"n": 123456789012345678901234567890123456789012345678901234567890}"#,
+    r#"{"n": 1e+300}"#,
+    r#"{"n": 0.1}"#,
+    r#"{"s": "\u00e9 \ud83d\ude00 \" \\ \n \t \u0000"}"#,
+    r#"{"lone": "\ud800"}"#,
+    r#"{"created_at": 1, "expires_at": 2, "key": 3, "value": {"version": 4}}"#,
+];
+
+pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    for (index, text) in TEXTS.iter().enumerate() {
+        let key = format!("key-{index}");
+        pair.python.put("values", &key, text)?;
+        pair.expect_server("values", &key, text).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    for (index, text) in TEXTS.iter().enumerate() {
+        let key = format!("key-{index}");
+        pair.server("values").put(&key, *text).await?;
+        pair.expect_python("values", &key, text)?;
+    }
+    // Texts that Python would not have written, and what it makes of them.
+    for (text, python) in [
+        (r#"{"é":"😀"}"#, r#"{"\u00e9": "\ud83d\ude00"}"#),
+        ("{\n\"b\":1,\t\"a\":2}", r#"{"a": 2, "b": 1}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a": 2}"#),
+        (r#"{"a":1.00,"b":1E2}"#, r#"{"a": 1.0, "b": 100.0}"#),
+        (r#"{"a":"\/"}"#, r#"{"a": "/"}"#),
+    ] {
+        pair.server("values").put("key", text).await?;
+        pair.expect_python("values", "key", python)?;
+        pair.expect_server("values", "key", text).await?;
+    }
+    Ok(())
+}
+
+/// Sizes on both sides of those at which a value gets a file of its own.
+const SIZES: &[usize] = &[
+    1_000, 32_000, 32_600, 32_700, 32_768, 33_000, 100_000, 2_000_000,
+];
+
+fn text_of(size: usize) -> String {
+    format!(r#"{{"pad": "{}"}}"#, "x".repeat(size))
+}
+
+pub(crate) async fn large(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    for size in SIZES {
+        let text = text_of(*size);
+        pair.python.put("large", "python", &text)?;
+        pair.expect_server("large", "python", &text).await?;
+        pair.server("large").put("server", text.clone()).await?;
+        pair.expect_python("large", "server", &text)?;
+    }
+    // Text whose length in bytes is not that in characters.
+    let wide = format!(r#"{{"pad":"{}"}}"#, "é".repeat(20_000));
+    pair.server("large").put("wide", wide).await?;
+    let escaped = format!(r#"{{"pad": "{}"}}"#, r"\u00e9".repeat(20_000));
+    pair.expect_python("large", "wide", &escaped)?;
+    pair.python.put("large", "wide", &escaped)?;
+    pair.expect_server("large", "wide", &escaped).await
+}
+
+/// Each side replaces what the other has put, from small to large and back.
+pub(crate) async fn replaced(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    for size in [10, 50_000, 60_000, 20, 70_000] {
+        let (one, other) = (text_of(size), text_of(size + 1));
+        pair.python.put("replaced", "key", &one)?;
+        pair.expect_server("replaced", "key", &one).await?;
+        pair.server("replaced").put("key", other.clone()).await?;
+        pair.expect_python("replaced", "key", &other)?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    for size in [10, 50_000] {
+        let text = text_of(size);
+        pair.python.put("deleted", "key", &text)?;
+        let here = pair.server("deleted");
+        expect_equal(
+            here.describe("Delete", &"key"),
+            here.delete("key").await?,
+            true,
+        )?;
+        expect_equal("Python get", pair.python.get("deleted", "key")?, None)?;
+        expect_equal(
+            "Python delete",
+            pair.python.delete("deleted", "key")?,
+            false,
+        )?;
+
+        here.put("key", text).await?;
+        expect_equal("Python delete", pair.python.delete("deleted", "key")?, true)?;
+        expect_equal(here.describe("Get", &"key"), here.get("key").await?, None)?;
+        expect_equal(
+            here.describe("Delete", &"key"),
+            here.delete("key").await?,
+            false,
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn many(setup: &'static Setup) -> Outcome {
+    let mut pair = Pair::open(setup).await?;
+    let here = pair.server("many");
+    let text = |n: usize| match n % 50 {
+        49 => text_of(40_000 + n),
+        _ => format!(r#"{{"n": {n}}}"#),
+    };
+    let keys = |side: &str| (0..300).map(|n| format!("{side}-{n}")).collect::<Vec<_>>();
+    let (python, server) = (keys("python"), keys("server"));
+    let texts: Vec<String> = (0..300).map(text).collect();
+    pair.python.call(&json!({
+        "do": "put_many", "collection": "many", "keys": python, "values": texts, "ttl": null,
+    }))?;
+    let entries = server
+        .iter()
+        .zip(&texts)
+        .map(|(key, text)| entry(key, text.clone()));
+    here.put_many(entries.collect()).await?;
+
+    for keys in [&python, &server] {
+        let results = found(here.get_many(keys).await?)?;
+        for ((key, value), text) in results.into_iter().zip(&texts) {
+            expect_equal(
+                here.describe("GetMany", &key),
+                value,
+                Some(text.clone().into()),
+            )?;
+        }
+        let request = json!({ "do": "get_many", "collection": "many", "keys": keys });
+        expect_equal("Python get_many", pair.python.call(&request)?, json!(texts))?;
+    }
+    let mut listed = [python.clone(), server.clone()].concat();
+    listed.sort_unstable();
+    expect_equal(
+        here.describe("ListKeys", &""),
+        here.sorted_keys("").await?,
+        listed,
+    )?;
+
+    let request = json!({ "do": "delete_many", "collection": "many", "keys": server });
+    expect_equal(
+        "Python delete_many",
+        pair.python.call(&request)?,
+        json!(300),
+    )?;
+    let answer = here.delete_many(&python).await?;
+    expect_equal(
+        here.describe("DeleteMany", &"python-…"),
+        answer.deleted_count,
+        300,
+    )?;
+    expect_equal(
+        here.describe("ScanEntries", &""),
+        here.scan("").await?,
+        Vec::new(),
+    )
+}
