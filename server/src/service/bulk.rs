@@ -78,7 +78,8 @@ impl Service {
             .served
             .store
             .delete_many(target.collection, &keys)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         let results: Vec<DeleteResult> = request
             .keys
             .into_iter()
@@ -129,7 +130,8 @@ impl Service {
                 .served
                 .store
                 .get_many(target.collection, chunk)
-                .await?;
+                .await
+                .map_err(|e| target.served.fault(e))?;
             bytes += chunk
                 .iter()
                 .flatten()
@@ -163,7 +165,8 @@ impl Service {
             .store
             .put_many(target.collection, &entries)
             .await;
-        let stored = stored.unwrap_or_else(|error| vec![Err(error); entries.len()]);
+        let stored = stored
+            .unwrap_or_else(|error| vec![Err(error.in_store(&target.served.name)); entries.len()]);
         match stored.iter().find_map(|stored| stored.as_ref().err()) {
             None => Ok(()),
             Some(first) => {

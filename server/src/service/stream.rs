@@ -95,7 +95,9 @@ impl Service {
     ) -> Result<impl Stream<Item = Result<ScanEntriesResponse, Status>> + Send, Fault> {
         let target = self.target(&request.store, &request.collection)?;
         if !target.served.store.capabilities().list_keys {
-            return Err(Error::unsupported(kvgate_core::Operation::ListKeys).into());
+            return Err(target
+                .served
+                .fault(Error::unsupported(kvgate_core::Operation::ListKeys)));
         }
         let ScanEntriesRequest {
             store,
@@ -148,7 +150,7 @@ impl Place {
             .store
             .get_many(collection, &keys)
             .await
-            .map_err(Fault::from)?;
+            .map_err(|e| served.fault(e))?;
         pace.learn(&found);
         Ok(found)
     }
@@ -170,7 +172,7 @@ impl Place {
             .store
             .list_keys(collection, &page)
             .await
-            .map_err(Fault::from)?;
+            .map_err(|e| served.fault(e))?;
         let keys: Vec<String> = listed.items.into_iter().map(|listed| listed.key).collect();
         let found = self.find(&keys, pace).await?;
         let results = keys.into_iter().zip(found);
