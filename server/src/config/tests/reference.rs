@@ -90,23 +90,24 @@ impl Tables {
             without: &[],
         };
         let mut all = self.section(&section, server);
-        let section = self.all_stores_have();
-        let section = section.unwrap_or_else(|| committed_section(committed, STORES_HEADING));
-        all.push_str(&section);
+        let Some(first) = self.stores().first() else {
+            // without a store the schema has no wrappers either
+            let rest = committed.find(&format!("\n{STORES_HEADING}\n"));
+            return all + rest.map_or("", |start| &committed[start..]);
+        };
+        all.push_str(&self.all_stores_have(first));
         for store_type in STORE_TYPES {
             let section = self.store(store_type);
-            let section =
-                section.unwrap_or_else(|| committed_section(committed, &store_heading(store_type)));
+            let section = section.unwrap_or_else(|| committed_section(committed, store_type));
             all.push_str(&section);
         }
         all.push_str(&self.wrappers());
         all
     }
 
-    /// What every store has, if there is one that is compiled in.
-    fn all_stores_have(&self) -> Option<String> {
-        let store = self.stores().first()?;
-        let fields = store["properties"].as_object()?;
+    /// The fields that every store has: `store` is any of them.
+    fn all_stores_have(&self, store: &Value) -> String {
+        let fields = store["properties"].as_object().expect("properties");
         let text = format!(
             "A table for each store, at least one. A name has lower-case letters and digits, in \
              parts joined by one `-` or `_`, up to {NAME_CHARS_MAX} characters. Every store has \
@@ -123,7 +124,7 @@ impl Tables {
             path: "stores.NAME",
             without: &own,
         };
-        Some(self.section(&section, store))
+        self.section(&section, store)
     }
 
     /// The section of a type of store that is compiled in.
@@ -309,11 +310,12 @@ fn store_heading(store_type: &StoreType) -> String {
     format!("### {}", store_type.title)
 }
 
-/// The section below this heading as it was committed.
-fn committed_section(committed: &str, heading: &str) -> String {
-    let start = committed.find(&format!("\n{heading}\n"));
+/// The section of a type of store as it was committed.
+fn committed_section(committed: &str, store_type: &StoreType) -> String {
+    let start = committed.find(&format!("\n{}\n", store_heading(store_type)));
     let start = start.unwrap_or_else(|| {
-        panic!("no `{heading}` in CONFIGURATION.md: make it with the feature of that store on")
+        let word = store_type.word;
+        panic!("no section of {word} in CONFIGURATION.md: make it with the feature {word}")
     });
     let below = &committed[start + 1..];
     let ends = ["\n### ", "\n## "]
