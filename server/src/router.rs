@@ -51,20 +51,16 @@ pub(crate) const METHODS: [&str; 22] = [
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// All services of one runtime.
+/// All services of one runtime. It is cloned for every call, hence the one
+/// reference count.
 #[derive(Clone)]
-pub(crate) struct Router {
+pub(crate) struct Router(Arc<Services>);
+
+struct Services {
     key_value: KeyValueServiceServer<KeyValue>,
     store: StoreServiceServer<Service>,
     health: HealthServer<HealthService>,
-    reflection: Arc<Reflection>,
     stopping: CancellationToken,
-}
-
-/// What answers reflection calls, made anew for each: it serves as rarely as it
-/// has state.
-struct Reflection {
-    descriptors: [&'static [u8]; 2],
 }
 
 impl Router {
@@ -75,6 +71,7 @@ impl Router {
         message_bytes_max: usize,
     ) -> Self {
         let service = Arc::new(service);
+        // answers are measured before they are sent, see Service::check_response
         let key_value = KeyValueServiceServer::new(KeyValue(Arc::clone(&service)))
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
@@ -82,18 +79,12 @@ impl Router {
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
         let health = HealthServer::new(HealthService::from_health_reporter(health));
-        let descriptors = [
-            kvgate_proto::FILE_DESCRIPTOR_SET,
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
-        ];
-        let reflection = Arc::new(Reflection { descriptors });
-        Self {
+        Self(Arc::new(Services {
             key_value,
             store,
             health,
-            reflection,
             stopping,
-        }
+        }))
     }
 
     /// Calls a service whose streams last until the server stops.
@@ -101,7 +92,7 @@ impl Router {
         &self,
         call: impl Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
     ) -> Answering {
-        let stopping = self.stopping.clone();
+        let stopping = self.0.stopping.clone();
         Box::pin(async move {
             let Ok(response) = call.await;
             let end = stopping.cancelled_owned();
@@ -126,17 +117,17 @@ impl tower::Service<Call> for Router {
         let path = call.uri().path();
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         match service.map(|(service, _)| service) {
-            Some("keyvalue.v1.KeyValueService") => self.key_value.call(call),
-            Some("keyvalue.v1.StoreService") => self.store.call(call),
+            Some("keyvalue.v1.KeyValueService") => self.0.key_value.clone().call(call),
+            Some("keyvalue.v1.StoreService") => self.0.store.clone().call(call),
             Some("grpc.health.v1.Health") => {
-                let answering = self.health.call(call);
+                let answering = self.0.health.clone().call(call);
                 self.until_stopped(answering)
             }
-            Some("grpc.reflection.v1.ServerReflection") => match self.reflection.v1() {
+            Some("grpc.reflection.v1.ServerReflection") => match reflection_v1() {
                 Ok(mut reflection) => self.until_stopped(reflection.call(call)),
                 Err(status) => refuse(status),
             },
-            Some("grpc.reflection.v1alpha.ServerReflection") => match self.reflection.v1alpha() {
+            Some("grpc.reflection.v1alpha.ServerReflection") => match reflection_v1alpha() {
                 Ok(mut reflection) => self.until_stopped(reflection.call(call)),
                 Err(status) => refuse(status),
             },
@@ -148,23 +139,21 @@ impl tower::Service<Call> for Router {
     }
 }
 
-impl Reflection {
-    fn v1(&self) -> Result<v1::ServerReflectionServer<impl v1::ServerReflection>, Status> {
-        self.builder().build_v1().map_err(|e| unbuilt(&e))
-    }
+/// Made anew for each call: it is asked rarely, and has no state.
+fn reflection_v1() -> Result<v1::ServerReflectionServer<impl v1::ServerReflection>, Status> {
+    reflection().build_v1().map_err(|e| unbuilt(&e))
+}
 
-    fn v1alpha(
-        &self,
-    ) -> Result<v1alpha::ServerReflectionServer<impl v1alpha::ServerReflection>, Status> {
-        self.builder().build_v1alpha().map_err(|e| unbuilt(&e))
-    }
+/// The same in the older form that some tools still ask for.
+fn reflection_v1alpha()
+-> Result<v1alpha::ServerReflectionServer<impl v1alpha::ServerReflection>, Status> {
+    reflection().build_v1alpha().map_err(|e| unbuilt(&e))
+}
 
-    fn builder(&self) -> tonic_reflection::server::Builder<'static> {
-        self.descriptors.into_iter().fold(
-            tonic_reflection::server::Builder::configure(),
-            tonic_reflection::server::Builder::register_encoded_file_descriptor_set,
-        )
-    }
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(kvgate_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
 fn unbuilt(error: &tonic_reflection::server::Error) -> Status {

@@ -14,6 +14,15 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry in memory of its own; see [`Value::detached`].
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            value: self.value.detached(),
+            ..*self
+        }
+    }
+
     /// Whether the entry is still visible at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         is_live(self.expires_at, now)

@@ -71,6 +71,14 @@ impl Value {
         Self(text)
     }
 
+    /// The value in memory of its own. As it comes from a request it is a slice of
+    /// the message it came in, and keeps all of that: a store that holds on to
+    /// values must not hold on to messages.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The text.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0

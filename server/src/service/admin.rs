@@ -78,7 +78,7 @@ impl v1::store_service_server::StoreService for Service {
 
     async fn cull(&self, request: Request<CullRequest>) -> Result<Response<CullResponse>, Status> {
         let served = self.store(&request.get_ref().store)?;
-        let culled = served.store.cull().await.map_err(Fault::from)?;
+        let culled = served.store.cull().await.map_err(|e| served.fault(e))?;
         let culled_count = i64::try_from(culled).unwrap_or(i64::MAX);
         Ok(Response::new(CullResponse { culled_count }))
     }
@@ -99,7 +99,7 @@ impl v1::store_service_server::StoreService for Service {
             .store
             .delete_collection(target.collection)
             .await;
-        let deleted = deleted.map_err(Fault::from)?;
+        let deleted = deleted.map_err(|e| target.served.fault(e))?;
         Ok(Response::new(DeleteCollectionResponse { deleted }))
     }
 
@@ -112,11 +112,8 @@ impl v1::store_service_server::StoreService for Service {
             let message = "store must be named: destroying has no default";
             return Err(Fault::invalid(ErrorReason::MalformedRequest, "store", message).into());
         }
-        self.store(name)?
-            .store
-            .destroy()
-            .await
-            .map_err(Fault::from)?;
+        let served = self.store(name)?;
+        served.store.destroy().await.map_err(|e| served.fault(e))?;
         Ok(Response::new(DestroyStoreResponse {}))
     }
 }

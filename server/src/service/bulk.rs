@@ -1,5 +1,7 @@
 //! Calls for many keys that are answered in one message.
 
+use std::collections::HashMap;
+
 use kvgate_core::{Entry, Error, Outcome};
 use kvgate_proto::v1::{
     DeleteManyRequest, DeleteManyResponse, DeleteResult, FailedEntry, GetManyRequest,
@@ -12,6 +14,11 @@ use super::request::Target;
 use super::status::{Fault, with_put_failure};
 use super::{Service, convert};
 
+/// How many keys are read from a store at once for one answer. With values of 4 MiB
+/// they take 4 GiB before it is seen that they are too much; more keys need a second
+/// round trip.
+const CHUNK_KEYS_MAX: usize = 1_000;
+
 /// How many failed entries an error shows in full: it travels in a header, and
 /// clients take headers of 8 KiB.
 const SHOWN_FAILURES_MAX: usize = 4;
@@ -23,7 +30,7 @@ impl Service {
     pub(super) async fn get_many(&self, request: GetManyRequest) -> Result<GetManyResponse, Fault> {
         let target = self.target(&request.store, &request.collection)?;
         self.check_keys(&request.keys)?;
-        let found = find(&target, &request.keys).await?;
+        let found = self.find(&target, &request.keys).await?;
         let results = request.keys.into_iter().zip(found);
         let results = results
             .map(|(key, found)| convert::get_result(key, found))
@@ -36,7 +43,7 @@ impl Service {
     pub(super) async fn ttl_many(&self, request: TtlManyRequest) -> Result<TtlManyResponse, Fault> {
         let target = self.target(&request.store, &request.collection)?;
         self.check_keys(&request.keys)?;
-        let found = find(&target, &request.keys).await?;
+        let found = self.find(&target, &request.keys).await?;
         let now = self.topology.clock.now();
         let results = request.keys.into_iter().zip(found);
         let results = results
@@ -71,7 +78,8 @@ impl Service {
             .served
             .store
             .delete_many(target.collection, &keys)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         let results: Vec<DeleteResult> = request
             .keys
             .into_iter()
@@ -99,6 +107,48 @@ impl Service {
         })
     }
 
+    /// Reads many entries for one answer. It stops as soon as they can't fit in it,
+    /// and reads a key that occurs twice once: else a small request for large
+    /// values could fill the server's memory.
+    async fn find(
+        &self,
+        target: &Target<'_>,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Entry>, Error>>, Fault> {
+        let mut places = HashMap::with_capacity(keys.len());
+        let mut distinct: Vec<&str> = Vec::with_capacity(keys.len());
+        for key in keys {
+            places.entry(key.as_str()).or_insert_with(|| {
+                distinct.push(key);
+                distinct.len() - 1
+            });
+        }
+        let mut found = Vec::with_capacity(distinct.len());
+        let mut bytes = 0;
+        for chunk in distinct.chunks(CHUNK_KEYS_MAX) {
+            let chunk = target
+                .served
+                .store
+                .get_many(target.collection, chunk)
+                .await
+                .map_err(|e| target.served.fault(e))?;
+            bytes += chunk
+                .iter()
+                .flatten()
+                .flatten()
+                .map(|e| e.value.as_bytes().len())
+                .sum::<usize>();
+            found.extend(chunk);
+            if bytes > self.limits.message_bytes_max {
+                return Err(self.response_too_large(bytes));
+            }
+        }
+        Ok(keys
+            .iter()
+            .map(|key| found[places[key.as_str()]].clone())
+            .collect())
+    }
+
     /// Stores one batch, all of it or an error that says what was stored.
     pub(super) async fn put_batch(
         &self,
@@ -115,7 +165,8 @@ impl Service {
             .store
             .put_many(target.collection, &entries)
             .await;
-        let stored = stored.unwrap_or_else(|error| vec![Err(error); entries.len()]);
+        let stored = stored
+            .unwrap_or_else(|error| vec![Err(error.in_store(&target.served.name)); entries.len()]);
         match stored.iter().find_map(|stored| stored.as_ref().err()) {
             None => Ok(()),
             Some(first) => {
@@ -124,18 +175,6 @@ impl Service {
             }
         }
     }
-}
-
-/// Reads many entries.
-pub(super) async fn find(
-    target: &Target<'_>,
-    keys: &[String],
-) -> Result<Vec<Result<Option<Entry>, Error>>, Error> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    target.served.store.get_many(target.collection, &keys).await
 }
 
 fn put_failure(entries: &[(&str, Entry)], stored: &[Result<(), Error>]) -> PutManyFailure {

@@ -41,21 +41,25 @@ impl Service {
     /// Refuses to send what is larger than a message may be: tonic would break the
     /// call off with an error that says nothing.
     fn check_response(&self, response: &impl Message) -> Result<(), Fault> {
-        let max = self.limits.message_bytes_max;
         let size = response.encoded_len();
-        if size <= max {
+        if size <= self.limits.message_bytes_max {
             return Ok(());
         }
+        Err(self.response_too_large(size))
+    }
+
+    fn response_too_large(&self, size: usize) -> Fault {
+        let max = self.limits.message_bytes_max;
         let message = format!(
-            "the answer of {size} bytes is over the server's limit of {max} bytes \
+            "the answer of {size} bytes and more is over the server's limit of {max} bytes \
              (message_bytes_max): ask for less, or use StreamGetMany or ScanEntries"
         );
-        let fault = Fault::new(
+        Fault::new(
             Code::ResourceExhausted,
             ErrorReason::ResponseTooLarge,
             message,
-        );
-        Err(fault.with_limit("message_bytes_max", max))
+        )
+        .with_limit("message_bytes_max", max)
     }
 }
 

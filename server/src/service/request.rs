@@ -11,6 +11,8 @@ use super::Service;
 use super::status::Fault;
 use crate::topology::ServedStore;
 
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+
 /// How much of an unknown store's name an error repeats.
 const SHOWN_NAME_CHARS_MAX: usize = 100;
 
@@ -215,8 +217,14 @@ fn check_name(name: &str, field: &str, limits: [Option<Limit>; 2]) -> Result<(),
 fn expiry(ttl: &prost_types::Duration, now: Timestamp, place: &str) -> Result<Timestamp, Fault> {
     let invalid =
         |message: &str| Fault::invalid(ErrorReason::InvalidTtl, format!("{place}ttl"), message);
-    let length = Duration::try_from(*ttl)
+    // not by prost's conversion: it panics at the smallest number of seconds
+    let seconds = u64::try_from(ttl.seconds).ok();
+    let nanos = u32::try_from(ttl.nanos)
         .ok()
+        .filter(|nanos| *nanos < NANOS_PER_SECOND);
+    let length = seconds
+        .zip(nanos)
+        .map(|(seconds, nanos)| Duration::new(seconds, nanos))
         .filter(|length| !length.is_zero())
         .ok_or_else(|| invalid("ttl must be greater than zero; leave it out to store for ever"))?;
     now.checked_add(length)

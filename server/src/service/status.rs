@@ -15,6 +15,8 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::topology::ServedStore;
+
 /// When callers should try again what failed for want of a backend or of room.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -148,9 +150,11 @@ impl From<&Error> for Fault {
     }
 }
 
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::from(&error)
+impl ServedStore {
+    /// What a store's error is to the caller of this store. A wrapper does not know
+    /// its store's name: here it is added.
+    pub(super) fn fault(&self, error: Error) -> Fault {
+        Fault::from(&error.in_store(&self.name))
     }
 }
 
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn a_store_error_says_where_and_whether_to_retry() {
         let error = Error::new(Kind::Unavailable, "opening cache.db").in_store("main");
-        let status = Status::from(Fault::from(error));
+        let status = Status::from(Fault::from(&error));
         let details = status.get_error_details();
         let info = details.error_info().expect("every status has one");
         assert_eq!(

@@ -95,7 +95,9 @@ impl Service {
     ) -> Result<impl Stream<Item = Result<ScanEntriesResponse, Status>> + Send, Fault> {
         let target = self.target(&request.store, &request.collection)?;
         if !target.served.store.capabilities().list_keys {
-            return Err(Error::unsupported(kvgate_core::Operation::ListKeys).into());
+            return Err(target
+                .served
+                .fault(Error::unsupported(kvgate_core::Operation::ListKeys)));
         }
         let ScanEntriesRequest {
             store,
@@ -139,9 +141,16 @@ impl Place {
     }
 
     async fn find(&self, keys: &[String], pace: &Pace) -> Result<Found, Status> {
-        let found = super::bulk::find(&self.target()?, keys)
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Target { served, collection } = self.target()?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let found = served
+            .store
+            .get_many(collection, &keys)
             .await
-            .map_err(Fault::from)?;
+            .map_err(|e| served.fault(e))?;
         pace.learn(&found);
         Ok(found)
     }
@@ -163,7 +172,7 @@ impl Place {
             .store
             .list_keys(collection, &page)
             .await
-            .map_err(Fault::from)?;
+            .map_err(|e| served.fault(e))?;
         let keys: Vec<String> = listed.items.into_iter().map(|listed| listed.key).collect();
         let found = self.find(&keys, pace).await?;
         let results = keys.into_iter().zip(found);

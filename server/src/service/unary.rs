@@ -19,7 +19,8 @@ impl Service {
             .served
             .store
             .get(target.collection, &request.key)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         let entry = found.map(|found| convert::entry(request.key, found));
         let response = GetResponse { entry };
         self.check_response(&response)?;
@@ -35,7 +36,8 @@ impl Service {
             .served
             .store
             .put(target.collection, &request.key, entry)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         Ok(PutResponse {})
     }
 
@@ -46,7 +48,8 @@ impl Service {
             .served
             .store
             .delete(target.collection, &request.key)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         Ok(DeleteResponse { deleted })
     }
 
@@ -57,7 +60,8 @@ impl Service {
             .served
             .store
             .get(target.collection, &request.key)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         let now = self.topology.clock.now();
         let ttl = found
             .as_ref()
@@ -90,7 +94,8 @@ impl Service {
             .served
             .store
             .list_keys(target.collection, &page)
-            .await?;
+            .await
+            .map_err(|e| target.served.fault(e))?;
         let next_page_token = listing.token(listed.next.as_deref());
         let keys = listed.items.into_iter().map(|listed| listed.key).collect();
         let response = ListKeysResponse {
@@ -118,7 +123,11 @@ impl Service {
             cursor: cursor.as_deref(),
             limit: self.page_size(request.page_size)?,
         };
-        let listed = served.store.list_collections(&page).await?;
+        let listed = served
+            .store
+            .list_collections(&page)
+            .await
+            .map_err(|e| served.fault(e))?;
         let next_page_token = listing.token(listed.next.as_deref());
         let response = ListCollectionsResponse {
             collections: listed.items,

@@ -129,7 +129,7 @@ impl Store for SimpleStore {
                 evict_oldest(&mut collections);
             }
             let all = collections.entry(collection.to_owned()).or_default();
-            all.insert((*key).to_owned(), entry.clone());
+            all.insert((*key).to_owned(), entry.detached());
         }
         Ok(entries.iter().map(|_| Ok(())).collect())
     }

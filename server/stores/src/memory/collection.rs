@@ -116,7 +116,7 @@ impl Collection {
         self.size.fetch_add(bytes, Ordering::Relaxed);
         let mut evicted = Vec::new();
         self.cache
-            .insert_with_lifecycle(Arc::clone(&key), entry.clone(), &mut evicted);
+            .insert_with_lifecycle(Arc::clone(&key), entry.detached(), &mut evicted);
         // what was under the same key counts as evicted too
         for evicted in evicted.into_iter().filter(|evicted| *evicted != key) {
             self.remove_from(&mut index, &evicted);
