@@ -63,13 +63,18 @@ impl Context {
         self.setup.name
     }
 
-    /// Whether the setup refuses a key or collection of this name.
-    pub fn refuses(&self, name: &str) -> bool {
-        self.setup
-            .facts
+    /// Whether the setup takes a key or collection of this name, and never takes
+    /// another for it.
+    pub fn takes(&self, name: &str) -> bool {
+        let facts = self.setup.facts;
+        let refused = facts
             .refused_name_starts
             .iter()
-            .any(|start| name.starts_with(start))
+            .any(|start| name.starts_with(start));
+        let cut = facts
+            .kept_name_characters
+            .is_some_and(|most| name.chars().count() > most);
+        !refused && !cut
     }
 
     /// Puts a value and checks that it comes back: letter for letter, or as an

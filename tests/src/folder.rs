@@ -45,6 +45,11 @@ impl Folder {
         Ok(std::fs::write(self.configuration(), text)?)
     }
 
+    /// The configuration, for a failure to tell.
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(self.configuration()).unwrap_or_default()
+    }
+
     /// Writes the stores' part of the configuration, below the usual settings
     /// of the server, and starts the server.
     pub async fn start(&self, stores: &str) -> Outcome<Server> {

@@ -70,8 +70,11 @@ async fn write_entries(setup: &str) -> Outcome<Data> {
     .await?;
     here.put_for("with a time", "{}", Duration::from_hours(24 * 365 * 100))
         .await?;
-    here.put("large", format!(r#"{{"pad":"{}"}}"#, "é".repeat(20_000)))
-        .await?;
+    // Short enough in characters to stay in a row, though not in bytes.
+    for (key, characters) in [("wide", 20_000), ("large", 40_000)] {
+        let value = format!(r#"{{"pad":"{}"}}"#, "é".repeat(characters));
+        here.put(key, value).await?;
+    }
     here.put("replaced", "{\"round\":1}").await?;
     here.put("replaced", "{\"round\":2}").await?;
     here.put("deleted", "{}").await?;

@@ -47,7 +47,7 @@ fn collections(context: &Context) -> Vec<String> {
 fn taken(context: &Context, names: Vec<String>) -> Vec<String> {
     names
         .into_iter()
-        .filter(|name| !context.refuses(name))
+        .filter(|name| context.takes(name))
         .collect()
 }
 
@@ -265,9 +265,10 @@ async fn separators(context: Context) -> Outcome {
 
 /// Names as long as the store takes, which differ only at their end.
 async fn longest(context: Context) -> Outcome {
+    let most = context.setup.facts.kept_name_characters.unwrap_or(4096);
     let length = |limit: i64| match limit {
-        0 => 4096,
-        limit => usize::try_from(limit).unwrap_or(4096),
+        0 => most,
+        limit => usize::try_from(limit).unwrap_or(most).min(most),
     };
     let key_length = length(context.limits.key_bytes_max);
     let collection_length = length(context.limits.collection_bytes_max);

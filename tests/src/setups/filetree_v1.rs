@@ -17,6 +17,8 @@ pub(super) const SETUP: Setup = Setup {
     facts: Facts {
         // What the strategies themselves begin a changed name with.
         refused_name_starts: &["H_", "S_"],
+        // They cut a name of letters and digits without a hash to tell it by.
+        kept_name_characters: Some(245),
         ..Facts::of("filetree", Stability::Unstable)
     },
 };

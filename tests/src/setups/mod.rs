@@ -87,6 +87,8 @@ pub struct Facts {
     pub keeps_entries: bool,
     /// Names that begin with one of these are refused.
     pub refused_name_starts: &'static [&'static str],
+    /// Longer names are cut, so that two of them may meet.
+    pub kept_name_characters: Option<usize>,
 }
 
 impl Facts {
@@ -97,6 +99,7 @@ impl Facts {
             stability,
             keeps_entries: true,
             refused_name_starts: &[],
+            kept_name_characters: None,
         }
     }
 }

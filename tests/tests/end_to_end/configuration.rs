@@ -96,7 +96,7 @@ const WRONG: &[Wrong] = &[
     Wrong {
         text: "[stores.main]\ntype = \"null\"\n[stores.main]\ntype = \"null\"\n",
         line: 3,
-        says: &["main"],
+        says: &[],
     },
     Wrong {
         text: "[storrs.main]\ntype = \"null\"\n",

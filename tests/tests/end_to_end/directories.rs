@@ -23,7 +23,8 @@ async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {
     command
         .args(["serve", "--config"])
         .arg(folder.configuration());
-    run_to_end(command).await
+    let ended = run_to_end(command).await;
+    ended.map_err(|failure| failure.within(folder.text()))
 }
 
 /// The server ends by itself and says which directory and what about it.
@@ -133,7 +134,7 @@ async fn read_only() -> Outcome {
         let mount = Mount::read_only(&directory)?;
         let finished = serve(&folder, mount.server()?).await?;
         let path = directory.display().to_string();
-        expect_refused(store_type, &finished, &["main", &path, "ead-only"])?;
+        expect_refused(store_type, &finished, &["main", &path, "writ"])?;
     }
     Ok(())
 }

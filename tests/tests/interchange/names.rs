@@ -80,6 +80,13 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
     (collections, keys)
 }
 
+/// Whether a key can be told from what Python has stored under it: its file
+/// tree keeps a key's name nowhere else than in the name of the file.
+fn tells_its_name(setup: &Setup, key: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    setup.name != "filetree_v1" || (key.len() <= 250 && key.chars().all(plain))
+}
+
 /// All keys in one collection, then one key in all collections.
 fn places(setup: &Setup) -> Vec<(String, String)> {
     let (collections, keys) = names(setup);
@@ -101,6 +108,7 @@ pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
     }
     let (mut collections, mut keys) = names(setup);
     let here = pair.server("collection");
+    keys.retain(|key| tells_its_name(setup, key));
     keys.sort_unstable();
     expect_equal(
         here.describe("ListKeys", &""),

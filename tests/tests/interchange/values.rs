@@ -132,7 +132,7 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
         49 => text_of(40_000 + n),
         _ => format!(r#"{{"n": {n}}}"#),
     };
-    let keys = |side: &str| (0..300).map(|n| format!("{side}-{n}")).collect::<Vec<_>>();
+    let keys = |side: &str| (0..300).map(|n| format!("{side}_{n}")).collect::<Vec<_>>();
     let (python, server) = (keys("python"), keys("server"));
     let texts: Vec<String> = (0..300).map(text).collect();
     pair.python.call(&json!({
@@ -172,7 +172,7 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     )?;
     let answer = here.delete_many(&python).await?;
     expect_equal(
-        here.describe("DeleteMany", &"python-…"),
+        here.describe("DeleteMany", &"python_…"),
         answer.deleted_count,
         300,
     )?;
