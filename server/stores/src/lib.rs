@@ -53,6 +53,16 @@ pub struct Adapter {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
+impl Adapter {
+    /// The adapter that is made from these settings.
+    pub const fn of<C: StoreConfig>() -> Self {
+        Self {
+            configure: |settings| Ok(Box::new(read_settings::<C>(settings)?)),
+            schema: C::json_schema,
+        }
+    }
+}
+
 /// The settings of one type of store: implemented by each adapter's `Config`.
 pub trait StoreConfig: DeserializeOwned + JsonSchema + Send + 'static {
     /// The adapter that is made from them.
@@ -88,10 +98,7 @@ pub fn find(word: &str) -> Option<&'static StoreType> {
 macro_rules! adapter {
     ($feature:literal, $config:path) => {{
         #[cfg(feature = $feature)]
-        let adapter = Some(Adapter {
-            configure: configure::<$config>,
-            schema: schema::<$config>,
-        });
+        let adapter = Some(Adapter::of::<$config>());
         #[cfg(not(feature = $feature))]
         let adapter = None;
         adapter
@@ -155,12 +162,3 @@ pub static STORE_TYPES: &[StoreType] = &[
         adapter: adapter!("filetree", filetree::Config),
     },
 ];
-
-fn configure<C: StoreConfig>(settings: Value) -> Result<Box<dyn Configured>, SettingsError> {
-    let config: C = read_settings(settings)?;
-    Ok(Box::new(config))
-}
-
-fn schema<C: StoreConfig>(generator: &mut SchemaGenerator) -> Schema {
-    C::json_schema(generator)
-}
