@@ -188,12 +188,24 @@ impl Process {
                 (None, Some(status)) => Err(Failure::new(format!("it ended with {status}"))),
             }
         });
-        address.await.map_err(|failure| {
+        let address = address.await;
+        if address.is_err() && self.child.try_wait()?.is_some() {
+            self.finish_reading();
+        }
+        address.map_err(|failure| {
             failure.within(format!(
                 "starting the server, with the log:\n{}",
                 self.log.so_far()
             ))
         })
+    }
+
+    /// Reads what a process that has ended has left in its pipes.
+    fn finish_reading(&mut self) {
+        for reader in self.readers.drain(..) {
+            // A reader that panicked has told why by itself.
+            drop(reader.join());
+        }
     }
 
     fn signal(&self, signal: Signal) -> Outcome {
@@ -203,9 +215,8 @@ impl Process {
     async fn exit_status(&mut self) -> Outcome<ExitStatus> {
         let child = &mut self.child;
         let status = until("the server ends", async || Ok(child.try_wait()?)).await;
-        for reader in self.readers.drain(..).filter(|_| status.is_ok()) {
-            // A reader that panicked has told why by itself.
-            drop(reader.join());
+        if status.is_ok() {
+            self.finish_reading();
         }
         status.map_err(|failure| failure.within(format!("the log:\n{}", self.log.so_far())))
     }
