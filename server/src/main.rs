@@ -38,6 +38,8 @@ const EXIT_FAILURE: u8 = 1;
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        // whoever reads our output has had enough, as in `kvgate config-schema | head`
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             let configuration = error.is::<config::Problems>()
@@ -84,6 +86,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn is_misconfigured(error: &kvgate_core::Error) -> bool {
     error.kind() == kvgate_core::Kind::Misconfigured
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn complain(error: &anyhow::Error) {

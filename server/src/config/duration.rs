@@ -21,7 +21,12 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
 
 /// The schema of a duration, for `schema_with`.
 pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "number"], "minimum": 0, "maximum": MAX.as_secs() })
+    json_schema!({
+        "title": "duration",
+        "type": ["string", "number"],
+        "minimum": 0,
+        "maximum": MAX.as_secs(),
+    })
 }
 
 struct DurationVisitor;

@@ -22,7 +22,8 @@ pub(crate) struct Limits {
     /// clearly: in the middle of a write, with an error of theirs.
     #[schemars(range(min = 1, max = 65536))]
     pub(crate) key_bytes_max: usize,
-    /// The longest name of a collection, for the same reason.
+    /// The longest name of a collection; bounded for the same reason as
+    /// `key_bytes_max`.
     #[schemars(range(min = 1, max = 65536))]
     pub(crate) collection_bytes_max: usize,
     /// The largest value: by default 64 KiB less than `message_bytes_max`, so that

@@ -83,7 +83,7 @@ fn typed_table(
     mut common: Value,
     mut settings: Value,
 ) -> Value {
-    common["properties"]["type"] = json!({ "const": word });
+    common["properties"]["type"]["const"] = word.into();
     let mut schema = Map::new();
     schema.insert("title".to_owned(), title.into());
     schema.insert("description".to_owned(), summary.into());

@@ -38,6 +38,8 @@ pub struct StoreType {
     pub stability: Stability,
     /// Whether it is meant for more than tests.
     pub for_production: bool,
+    /// What its stored entries are read and written with by the tests.
+    pub tested_with: &'static str,
     /// How to make one; nothing if it was not compiled in.
     pub adapter: Option<Adapter>,
 }
@@ -49,6 +51,16 @@ pub struct Adapter {
     pub configure: fn(Value) -> Result<Box<dyn Configured>, SettingsError>,
     /// The JSON schema of the settings.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Adapter {
+    /// The adapter that is made from these settings.
+    pub const fn of<C: StoreConfig>() -> Self {
+        Self {
+            configure: |settings| Ok(Box::new(read_settings::<C>(settings)?)),
+            schema: C::json_schema,
+        }
+    }
 }
 
 /// The settings of one type of store: implemented by each adapter's `Config`.
@@ -86,10 +98,7 @@ pub fn find(word: &str) -> Option<&'static StoreType> {
 macro_rules! adapter {
     ($feature:literal, $config:path) => {{
         #[cfg(feature = $feature)]
-        let adapter = Some(Adapter {
-            configure: configure::<$config>,
-            schema: schema::<$config>,
-        });
+        let adapter = Some(Adapter::of::<$config>());
         #[cfg(not(feature = $feature))]
         let adapter = None;
         adapter
@@ -104,6 +113,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "in the server's memory, bounded, least recently used entries go first",
         stability: Stability::NotApplicable,
         for_production: true,
+        tested_with: "itself",
         adapter: adapter!("memory", memory::Config),
     },
     StoreType {
@@ -112,6 +122,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "in a plain map, for tests",
         stability: Stability::NotApplicable,
         for_production: false,
+        tested_with: "itself",
         adapter: adapter!("simple", simple::Config),
     },
     StoreType {
@@ -120,6 +131,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "keeps nothing, for tests",
         stability: Stability::NotApplicable,
         for_production: false,
+        tested_with: "itself",
         adapter: adapter!("null", null::Config),
     },
     StoreType {
@@ -128,6 +140,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a diskcache directory (SQLite)",
         stability: Stability::Stable,
         for_production: true,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("disk", disk::Config),
     },
     StoreType {
@@ -136,6 +149,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a diskcache directory for each collection",
         stability: Stability::Stable,
         for_production: true,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("multidisk", multidisk::Config),
     },
     StoreType {
@@ -144,15 +158,7 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "a JSON file for each entry, for a person to read",
         stability: Stability::Unstable,
         for_production: false,
+        tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
     },
 ];
-
-fn configure<C: StoreConfig>(settings: Value) -> Result<Box<dyn Configured>, SettingsError> {
-    let config: C = read_settings(settings)?;
-    Ok(Box::new(config))
-}
-
-fn schema<C: StoreConfig>(generator: &mut SchemaGenerator) -> Schema {
-    C::json_schema(generator)
-}

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use kvgate_core::{SettingsError, Store, read_settings};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 mod prefix_collections;
@@ -50,31 +49,19 @@ pub static WRAPPER_TYPES: &[WrapperType] = &[
     WrapperType {
         word: "read_only",
         summary: "refuses every write",
-        configure: configure::<read_only::Config>,
-        schema: schema::<read_only::Config>,
+        configure: |settings| Ok(Box::new(read_settings::<read_only::Config>(settings)?)),
+        schema: read_only::Config::json_schema,
     },
     WrapperType {
         word: "prefix_keys",
         summary: "stores `{prefix}__{key}` for `key`",
-        configure: configure::<prefix_keys::Config>,
-        schema: schema::<prefix_keys::Config>,
+        configure: |settings| Ok(Box::new(read_settings::<prefix_keys::Config>(settings)?)),
+        schema: prefix_keys::Config::json_schema,
     },
     WrapperType {
         word: "prefix_collections",
         summary: "stores in `{prefix}__{collection}` for `collection`",
-        configure: configure::<prefix_collections::Config>,
-        schema: schema::<prefix_collections::Config>,
+        configure: |settings| Ok(Box::new(read_settings::<prefix_collections::Config>(settings)?)),
+        schema: prefix_collections::Config::json_schema,
     },
 ];
-
-fn configure<C>(settings: Value) -> Result<Box<dyn Wrapper>, SettingsError>
-where
-    C: DeserializeOwned + Wrapper + 'static,
-{
-    let config: C = read_settings(settings)?;
-    Ok(Box::new(config))
-}
-
-fn schema<C: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    C::json_schema(generator)
-}

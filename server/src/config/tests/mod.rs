@@ -3,6 +3,7 @@
 mod environment;
 mod fuzz;
 mod mistakes;
+mod reference;
 mod schema;
 mod syntax;
 mod valid;

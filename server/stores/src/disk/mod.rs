@@ -40,7 +40,7 @@ use kvgate_core::{
     Result, Store, envelope,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use cache::{Cache, StoredEntry};
 use collections::Listing;
@@ -78,7 +78,7 @@ pub(crate) fn default_threads_max() -> NonZeroUsize {
 }
 
 /// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// The end of the process, however sudden (`kill -9`).
