@@ -20,9 +20,7 @@ fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
 }
 
 async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {
-    command
-        .args(["serve", "--config"])
-        .arg(folder.configuration());
+    command.args(["serve", "--config"]).arg(folder.configuration());
     let ended = run_to_end(command).await;
     ended.map_err(|failure| failure.within(folder.text()))
 }
@@ -73,11 +71,7 @@ async fn a_file_in_its_place() -> Outcome {
         configure(&folder, store_type, &directory)?;
         let finished = serve(&folder, Command::new(binary()?)).await?;
         expect_refused(&finished, &["main", &directory.display().to_string()])?;
-        expect_equal(
-            "the file",
-            std::fs::read_to_string(&directory)?.as_str(),
-            "a file",
-        )?;
+        expect_equal("the file", std::fs::read_to_string(&directory)?.as_str(), "a file")?;
         Ok(())
     })
     .await
