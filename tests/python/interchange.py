@@ -52,7 +52,9 @@ class Driver:
     async def open(self, kind: str, directory: str) -> None:
         self.store = open_store(kind, Path(directory))
 
-    async def put(self, collection: str, key: str, value: str, ttl: float | None) -> None:
+    async def put(
+        self, collection: str, key: str, value: str, ttl: float | None
+    ) -> None:
         await self.store.put(key, json.loads(value), collection=collection, ttl=ttl)
 
     async def put_many(
@@ -61,7 +63,9 @@ class Driver:
         objects = [json.loads(value) for value in values]
         await self.store.put_many(keys, objects, collection=collection, ttl=ttl)
 
-    async def put_one_by_one(self, collection: str, keys: list[str], value: str) -> None:
+    async def put_one_by_one(
+        self, collection: str, keys: list[str], value: str
+    ) -> None:
         for key in keys:
             await self.store.put(key, json.loads(value), collection=collection)
 

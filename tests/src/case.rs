@@ -28,10 +28,7 @@ impl Case {
     where
         F: Future<Output = Outcome> + 'static,
     {
-        Self {
-            needs: vec![Need::KeepsEntries],
-            ..Self::any_store(name, run)
-        }
+        Self { needs: vec![Need::KeepsEntries], ..Self::any_store(name, run) }
     }
 
     /// A case that holds for every store.
@@ -43,12 +40,7 @@ impl Case {
         F: Future<Output = Outcome> + 'static,
     {
         let run: Run = Box::new(move |context| Box::pin(run(context)));
-        Self {
-            name,
-            needs: Vec::new(),
-            own_server: false,
-            run,
-        }
+        Self { name, needs: Vec::new(), own_server: false, run }
     }
 
     /// Asks for something more of the store.
@@ -61,9 +53,6 @@ impl Case {
     /// Asks for a server that no other case uses.
     #[must_use]
     pub fn own_server(self) -> Self {
-        Self {
-            own_server: true,
-            ..self
-        }
+        Self { own_server: true, ..self }
     }
 }

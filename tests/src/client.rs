@@ -40,12 +40,9 @@ impl Client {
         // fails its test instead of hanging it.
         let endpoint = endpoint.timeout(Duration::from_mins(3));
         // Streams that are not read must leave room for those that are.
-        let endpoint = endpoint
-            .initial_stream_window_size(1 << 20)
-            .initial_connection_window_size(64 << 20);
-        Ok(Self {
-            channel: endpoint.connect().await?,
-        })
+        let endpoint =
+            endpoint.initial_stream_window_size(1 << 20).initial_connection_window_size(64 << 20);
+        Ok(Self { channel: endpoint.connect().await? })
     }
 
     /// The connection, for the services that are not kvgate's own.
@@ -79,11 +76,7 @@ impl Client {
 /// Names a call for its failure, as in `Get store "a" collection "b" "key"`.
 fn describe(call: &str, store: &str, collection: Option<&str>, names: &impl Debug) -> String {
     let collection = collection.map(|name| format!(" collection {}", shortened(&name)));
-    format!(
-        "{call} store {store:?}{} {}",
-        collection.unwrap_or_default(),
-        shortened(names)
-    )
+    format!("{call} store {store:?}{} {}", collection.unwrap_or_default(), shortened(names))
 }
 
 /// Takes the answer out of its envelope, or says which call failed.

@@ -39,14 +39,7 @@ impl Context {
         let capabilities = store.capabilities.unwrap_or_default();
         let limits = store.limits.unwrap_or_default();
         let here = client.collection(setup.name, collection);
-        Ok(Self {
-            setup,
-            running,
-            client,
-            capabilities,
-            limits,
-            here,
-        })
+        Ok(Self { setup, running, client, capabilities, limits, here })
     }
 
     /// Stops the server and starts it again over what it left. Only for a case
@@ -67,13 +60,8 @@ impl Context {
     /// another for it.
     pub fn takes(&self, name: &str) -> bool {
         let facts = self.setup.facts;
-        let refused = facts
-            .refused_name_starts
-            .iter()
-            .any(|start| name.starts_with(start));
-        let cut = facts
-            .kept_name_characters
-            .is_some_and(|most| name.chars().count() > most);
+        let refused = facts.refused_name_starts.iter().any(|start| name.starts_with(start));
+        let cut = facts.kept_name_characters.is_some_and(|most| name.chars().count() > most);
         !refused && !cut
     }
 
@@ -105,10 +93,6 @@ impl Context {
             return expect_equal(call, found, put.clone());
         }
         let found: serde_json::Value = serde_json::from_slice(&found)?;
-        expect_equal(
-            call,
-            found,
-            serde_json::from_slice::<serde_json::Value>(put)?,
-        )
+        expect_equal(call, found, serde_json::from_slice::<serde_json::Value>(put)?)
     }
 }

@@ -50,18 +50,11 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// Fails unless `holds`.
 pub fn expect(holds: bool, text: impl Display) -> Outcome {
-    if holds {
-        Ok(())
-    } else {
-        Err(Failure::new(text))
-    }
+    if holds { Ok(()) } else { Err(Failure::new(text)) }
 }
 
 /// Fails unless `found` is `expected`; `what` names the call and its names.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "what is compared is seldom used again"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "what is compared is seldom used again")]
 pub fn expect_equal<A, B>(what: impl Display, found: A, expected: B) -> Outcome
 where
     A: Debug + PartialEq<B>,
@@ -71,9 +64,7 @@ where
         return Ok(());
     }
     let (found, expected) = (shortened(&found), shortened(&expected));
-    Err(Failure::new(format!(
-        "{what}: found {found}, expected {expected}"
-    )))
+    Err(Failure::new(format!("{what}: found {found}, expected {expected}")))
 }
 
 /// `value` in at most about 300 characters: a failure that prints megabytes

@@ -20,9 +20,7 @@ pub struct Folder {
 impl Folder {
     /// An empty directory.
     pub fn new() -> Outcome<Self> {
-        Ok(Self {
-            directory: tempfile::Builder::new().prefix("kvgate-tests-").tempdir()?,
-        })
+        Ok(Self { directory: tempfile::Builder::new().prefix("kvgate-tests-").tempdir()? })
     }
 
     /// A path in the directory.

@@ -20,21 +20,13 @@ impl Mount {
     /// A file system in memory with room for so many bytes.
     pub fn small(directory: &Path, bytes: usize) -> Outcome<Self> {
         let options = format!("size={bytes}");
-        Self::hold(
-            r#"mount -t tmpfs -o "$2" kvgate-test "$1""#,
-            directory,
-            &options,
-        )
+        Self::hold(r#"mount -t tmpfs -o "$2" kvgate-test "$1""#, directory, &options)
     }
 
     /// The directory itself, which can't be written to. The superuser may write
     /// where permissions alone forbid it.
     pub fn read_only(directory: &Path) -> Outcome<Self> {
-        Self::hold(
-            r#"mount --bind "$1" "$1" && mount -o "$2" "$1""#,
-            directory,
-            "remount,ro,bind",
-        )
+        Self::hold(r#"mount --bind "$1" "$1" && mount -o "$2" "$1""#, directory, "remount,ro,bind")
     }
 
     fn hold(mount: &str, directory: &Path, options: &str) -> Outcome<Self> {
@@ -43,31 +35,17 @@ impl Mount {
         let mut failed = Vec::new();
         for private_users in [false, true] {
             let mut command = Command::new("unshare");
-            command
-                .arg("--mount")
-                .args(private_users.then_some("--map-root-user"));
-            command.args([
-                "--",
-                "sh",
-                "-ec",
-                &format!("{mount}\necho mounted\nexec cat"),
-                "sh",
-            ]);
+            command.arg("--mount").args(private_users.then_some("--map-root-user"));
+            command.args(["--", "sh", "-ec", &format!("{mount}\necho mounted\nexec cat"), "sh"]);
             command.arg(directory).arg(options);
-            command
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let mut shell = command.spawn()?;
             let mut line = String::new();
             if let Some(stdout) = shell.stdout.as_mut() {
                 BufReader::new(stdout).read_line(&mut line)?;
             }
             if line == "mounted\n" {
-                return Ok(Self {
-                    shell,
-                    private_users,
-                });
+                return Ok(Self { shell, private_users });
             }
             let output = shell.wait_with_output()?;
             failed.push(String::from_utf8_lossy(&output.stderr).trim().to_owned());
@@ -83,9 +61,7 @@ impl Mount {
     /// The server's binary, to be run where the mount is seen.
     pub fn server(&self) -> Outcome<Command> {
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--target={}", self.shell.id()))
-            .arg("--mount");
+        command.arg(format!("--target={}", self.shell.id())).arg("--mount");
         if self.private_users {
             command.args(["--user", "--preserve-credentials"]);
         }

@@ -79,27 +79,11 @@ async fn keeps_nothing(context: &Context) -> Outcome {
     let call = here.describe("GetMany", &["a", "b"]);
     expect_equal(call, found(here.get_many(&["a", "b"]).await?)?, nothing)?;
     expect_equal(here.describe("Ttl", &"a"), here.ttl("a").await?.entry, None)?;
-    expect_equal(
-        here.describe("Delete", &"a"),
-        here.delete("a").await?,
-        false,
-    )?;
+    expect_equal(here.describe("Delete", &"a"), here.delete("a").await?, false)?;
     if context.capabilities.list_keys {
         let nothing: Vec<String> = Vec::new();
-        expect_equal(
-            here.describe("ListKeys", &""),
-            here.keys("", 0).await?,
-            nothing,
-        )?;
-        expect_equal(
-            here.describe("ScanEntries", &""),
-            here.scan("").await?,
-            Vec::new(),
-        )?;
+        expect_equal(here.describe("ListKeys", &""), here.keys("", 0).await?, nothing)?;
+        expect_equal(here.describe("ScanEntries", &""), here.scan("").await?, Vec::new())?;
     }
-    expect_equal(
-        "the capability `retains`",
-        context.capabilities.retains,
-        false,
-    )
+    expect_equal("the capability `retains`", context.capabilities.retains, false)
 }

@@ -17,16 +17,11 @@ pub fn resident_bytes(pid: u32) -> Outcome<u64> {
 pub fn cpu_time(pid: u32) -> Outcome<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The second field is the name in brackets, and may itself have spaces.
-    let fields = stat
-        .rsplit_once(')')
-        .map(|(_, rest)| rest)
-        .unwrap_or_default();
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
     let mut fields = fields.split_whitespace().skip(11);
     let (Some(user), Some(system)) = (fields.next(), fields.next()) else {
         return Err(Failure::new("no times in /proc/PID/stat"));
     };
     let ticks = user.parse::<u64>()? + system.parse::<u64>()?;
-    Ok(Duration::from_millis(
-        ticks * 1000 / rustix::param::clock_ticks_per_second(),
-    ))
+    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }

@@ -41,11 +41,7 @@ impl Python {
                 }
             }
         });
-        let mut python = Self {
-            child,
-            requests,
-            answers,
-        };
+        let mut python = Self { child, requests, answers };
         python.call(&json!({ "do": "open", "kind": kind, "directory": directory }))?;
         Ok(python)
     }
@@ -64,10 +60,7 @@ impl Python {
     /// Waits for the answer to a request that was sent.
     pub fn answer(&mut self, request: &Value) -> Outcome<Value> {
         let within = |failure: Failure| failure.within(format!("Python was asked {request}"));
-        let answer = self
-            .answers
-            .recv_timeout(PATIENCE)
-            .map_err(|it| within(it.into()))?;
+        let answer = self.answers.recv_timeout(PATIENCE).map_err(|it| within(it.into()))?;
         let mut answer: Value = serde_json::from_str(&answer)?;
         match answer.get("error") {
             Some(error) => Err(within(Failure::new(error))),
@@ -102,9 +95,7 @@ impl Python {
     /// Gets an object and the seconds that it has left.
     pub fn ttl(&mut self, collection: &str, key: &str) -> Outcome<Option<(String, Option<f64>)>> {
         let answer = self.call(&json!({ "do": "ttl", "collection": collection, "key": key }))?;
-        Ok(answer[0]
-            .as_str()
-            .map(|value| (value.to_owned(), answer[1].as_f64())))
+        Ok(answer[0].as_str().map(|value| (value.to_owned(), answer[1].as_f64())))
     }
 
     /// Removes an object.

@@ -20,9 +20,7 @@ use crate::rpc_error::RpcError;
 pub type PlainHttp = HttpClient<HttpConnector, tonic::body::Body>;
 
 fn plain_http(address: SocketAddr) -> (PlainHttp, Uri) {
-    let http = HttpClient::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http();
+    let http = HttpClient::builder(TokioExecutor::new()).http2_only(true).build_http();
     let origin = Uri::try_from(format!("http://{address}"));
     (http, origin.unwrap_or_default())
 }
@@ -42,18 +40,13 @@ pub async fn call_without_message(
     let (http, origin) = plain_http(address);
     let mut grpc = tonic::client::Grpc::with_origin(http, origin);
     if let Err(error) = grpc.ready().await {
-        return Err(RpcError::of_call(
-            method,
-            &Status::unavailable(error.to_string()),
-        ));
+        return Err(RpcError::of_call(method, &Status::unavailable(error.to_string())));
     }
     let mut request = Request::new(futures::stream::pending::<Bytes>());
     request.set_timeout(timeout);
     let path = http::uri::PathAndQuery::from_static(method);
     let result = grpc.client_streaming(request, path, AnyBytes).await;
-    result
-        .map(|_: tonic::Response<Bytes>| ())
-        .map_err(|status| RpcError::of_call(method, &status))
+    result.map(|_: tonic::Response<Bytes>| ()).map_err(|status| RpcError::of_call(method, &status))
 }
 
 /// Calls any method, such as `/keyvalue.v1.KeyValueService/Get`, with any
@@ -61,16 +54,11 @@ pub async fn call_without_message(
 pub async fn call(client: &Client, method: &'static str, message: Bytes) -> Answer<Bytes> {
     let mut grpc = tonic::client::Grpc::new(client.channel());
     if let Err(error) = grpc.ready().await {
-        return Err(RpcError::of_call(
-            method,
-            &Status::unavailable(error.to_string()),
-        ));
+        return Err(RpcError::of_call(method, &Status::unavailable(error.to_string())));
     }
     let path = http::uri::PathAndQuery::from_static(method);
     let result = grpc.unary(Request::new(message), path, AnyBytes).await;
-    result
-        .map(tonic::Response::into_inner)
-        .map_err(|status| RpcError::of_call(method, &status))
+    result.map(tonic::Response::into_inner).map_err(|status| RpcError::of_call(method, &status))
 }
 
 /// Messages that are sent and returned as the bytes they are.

@@ -70,18 +70,13 @@ impl RpcError {
         if found == (code, reason, ERROR_DOMAIN) {
             return Ok(());
         }
-        Err(Failure::new(format!(
-            "expected {code:?} {reason}, found {self}"
-        )))
+        Err(Failure::new(format!("expected {code:?} {reason}, found {self}")))
     }
 
     /// Checks that the error names the field that is wrong.
     pub fn expect_field(&self, field: &str) -> Outcome {
         let named = self.violations.iter().any(|(name, _)| name == field);
-        expect(
-            named,
-            format!("expected a violation of field `{field}`, found {self}"),
-        )
+        expect(named, format!("expected a violation of field `{field}`, found {self}"))
     }
 
     /// Checks one fact of the metadata.
@@ -92,30 +87,15 @@ impl RpcError {
 
     /// Checks that the error says when to try again.
     pub fn expect_retry(&self) -> Outcome {
-        expect(
-            self.retry_after.is_some(),
-            format!("expected a RetryInfo, found {self}"),
-        )
+        expect(self.retry_after.is_some(), format!("expected a RetryInfo, found {self}"))
     }
 }
 
 impl Display for RpcError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            call,
-            code,
-            message,
-            domain,
-            reason,
-            metadata,
-            violations,
-            ..
-        } = self;
+        let Self { call, code, message, domain, reason, metadata, violations, .. } = self;
         let message = shortened(message);
-        write!(
-            f,
-            "{call} answered {code:?} {message}, reason `{reason}`, domain `{domain}`"
-        )?;
+        write!(f, "{call} answered {code:?} {message}, reason `{reason}`, domain `{domain}`")?;
         write!(
             f,
             ", metadata {metadata:?}, violations {violations:?}, retry {:?}",
@@ -139,9 +119,7 @@ pub fn refused<T: Debug>(
             shortened(&answer)
         ))),
         Err(error) => {
-            error
-                .expect(code, reason)
-                .map_err(|failure| failure.within(call))?;
+            error.expect(code, reason).map_err(|failure| failure.within(call))?;
             Ok(error)
         }
     }
@@ -155,20 +133,14 @@ pub fn refused_field<T: Debug>(
     field: &str,
 ) -> Outcome<Box<RpcError>> {
     let error = refused(result, &call, Code::InvalidArgument, reason)?;
-    error
-        .expect_field(field)
-        .map_err(|failure| failure.within(call))?;
+    error.expect_field(field).map_err(|failure| failure.within(call))?;
     Ok(error)
 }
 
 fn violations(details: &ErrorDetails) -> Vec<(String, String)> {
-    let violations = details
-        .bad_request()
-        .map(|bad| bad.field_violations.as_slice());
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
     let pairs = violations.unwrap_or_default().iter();
-    pairs
-        .map(|one| (one.field.clone(), one.description.clone()))
-        .collect()
+    pairs.map(|one| (one.field.clone(), one.description.clone())).collect()
 }
 
 fn put_many_failure(status: &pb::Status) -> Option<PutManyFailure> {

@@ -35,15 +35,10 @@ impl Prepared {
         };
         let prepared = Self { backend, folder };
         let data = prepared.data();
-        let place = Place {
-            directory: &data,
-            backend: prepared.backend.as_deref(),
-        };
+        let place = Place { directory: &data, backend: prepared.backend.as_deref() };
         let (name, settings) = (setup.name, (setup.settings)(&place));
         let stores = format!("default_store = \"{name}\"\n[stores.{name}]\n{settings}");
-        prepared
-            .folder
-            .configure(&format!("{SERVER_SETTINGS}{stores}"))?;
+        prepared.folder.configure(&format!("{SERVER_SETTINGS}{stores}"))?;
         Ok(prepared)
     }
 
@@ -55,10 +50,7 @@ impl Prepared {
     /// Starts the server.
     pub async fn start(self) -> Outcome<Running> {
         let server = Server::start(&self.folder.configuration()).await?;
-        Ok(Running {
-            server,
-            prepared: self,
-        })
+        Ok(Running { server, prepared: self })
     }
 }
 

@@ -80,10 +80,7 @@ impl Server {
         if status.success() {
             return Ok(());
         }
-        Err(Failure::new(format!(
-            "the server ended with {status}, its log:\n{}",
-            self.log()
-        )))
+        Err(Failure::new(format!("the server ended with {status}, its log:\n{}", self.log())))
     }
 
     /// Kills the server: it can't do anything more.
@@ -108,10 +105,7 @@ pub async fn run_to_end(command: Command) -> Outcome<Finished> {
     let mut process = Process::start(command)?;
     let status = process.exit_status().await?;
     let output = process.output.so_far() + &process.log.so_far();
-    Ok(Finished {
-        code: status.code(),
-        output,
-    })
+    Ok(Finished { code: status.code(), output })
 }
 
 /// The server's binary: beside this test's own, or named by `KVGATE_BIN`.
@@ -128,9 +122,7 @@ pub fn binary() -> Outcome<PathBuf> {
         return Ok(path);
     }
     let path = path.display();
-    Err(Failure::new(format!(
-        "there is no server at {path}: run `cargo build -p kvgate` first"
-    )))
+    Err(Failure::new(format!("there is no server at {path}: run `cargo build -p kvgate` first")))
 }
 
 struct Process {
@@ -144,10 +136,7 @@ struct Process {
 
 impl Process {
     fn start(mut command: Command) -> Outcome<Self> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // The environment configures the server too.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("KVGATE_") {
@@ -166,13 +155,7 @@ impl Process {
             readers.push(log.read(stderr));
         }
         let alive = kill_if_forgotten(&child);
-        Ok(Self {
-            child,
-            _alive: alive,
-            output,
-            log,
-            readers,
-        })
+        Ok(Self { child, _alive: alive, output, log, readers })
     }
 
     async fn ready(&mut self) -> Outcome<SocketAddr> {
@@ -188,12 +171,21 @@ impl Process {
                 (None, Some(status)) => Err(Failure::new(format!("it ended with {status}"))),
             }
         });
-        address.await.map_err(|failure| {
-            failure.within(format!(
-                "starting the server, with the log:\n{}",
-                self.log.so_far()
-            ))
+        let address = address.await;
+        if address.is_err() && self.child.try_wait()?.is_some() {
+            self.finish_reading();
+        }
+        address.map_err(|failure| {
+            failure.within(format!("starting the server, with the log:\n{}", self.log.so_far()))
         })
+    }
+
+    /// Reads what a process that has ended has left in its pipes.
+    fn finish_reading(&mut self) {
+        for reader in self.readers.drain(..) {
+            // A reader that panicked has told why by itself.
+            drop(reader.join());
+        }
     }
 
     fn signal(&self, signal: Signal) -> Outcome {
@@ -203,9 +195,8 @@ impl Process {
     async fn exit_status(&mut self) -> Outcome<ExitStatus> {
         let child = &mut self.child;
         let status = until("the server ends", async || Ok(child.try_wait()?)).await;
-        for reader in self.readers.drain(..).filter(|_| status.is_ok()) {
-            // A reader that panicked has told why by itself.
-            drop(reader.join());
+        if status.is_ok() {
+            self.finish_reading();
         }
         status.map_err(|failure| failure.within(format!("the log:\n{}", self.log.so_far())))
     }
@@ -252,9 +243,6 @@ impl Text {
     }
 
     fn so_far(&self) -> String {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

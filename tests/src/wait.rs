@@ -29,9 +29,7 @@ pub async fn within<T>(
             return Ok(answer);
         }
         if start.elapsed() > patience {
-            return Err(Failure::new(format!(
-                "waited {patience:?} in vain until {what}"
-            )));
+            return Err(Failure::new(format!("waited {patience:?} in vain until {what}")));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -23,13 +23,8 @@ const CORE_DEPENDENCIES: [&str; 9] = [
 ];
 
 /// The crates that know gRPC, beside those in `clients/`.
-const GRPC_CRATES: [&str; 5] = [
-    "kvgate",
-    "kvgate-bench",
-    "kvgate-codegen",
-    "kvgate-proto",
-    "kvgate-tests",
-];
+const GRPC_CRATES: [&str; 5] =
+    ["kvgate", "kvgate-bench", "kvgate-codegen", "kvgate-proto", "kvgate-tests"];
 
 const FILE_LINES_MAX: usize = 500;
 
@@ -54,10 +49,8 @@ fn stores_and_wrappers_know_core_and_not_each_other() {
 fn only_the_server_and_its_callers_know_tonic() {
     let clients = root().join("clients");
     for package in Package::all() {
-        let knows_tonic = package
-            .dependencies()
-            .iter()
-            .any(|dependency| dependency.starts_with("tonic"));
+        let knows_tonic =
+            package.dependencies().iter().any(|dependency| dependency.starts_with("tonic"));
         let may = GRPC_CRATES.contains(&package.name()) || package.manifest().starts_with(&clients);
         assert!(may || !knows_tonic, "{} depends on tonic", package.name());
     }
@@ -67,10 +60,7 @@ fn only_the_server_and_its_callers_know_tonic() {
 #[test]
 fn h2_does_not_close_busy_connections() {
     for version in locked_versions("h2") {
-        let parts: Vec<u64> = version
-            .split('.')
-            .map_while(|part| part.parse().ok())
-            .collect();
+        let parts: Vec<u64> = version.split('.').map_while(|part| part.parse().ok()).collect();
         assert!(parts >= vec![0, 4, 19], "h2 {version}");
     }
 }
@@ -94,10 +84,7 @@ fn there_is_one_version_of_what_all_stand_on() {
 #[test]
 fn files_are_short() {
     let files = source_files();
-    assert!(
-        !files.is_empty(),
-        "no source files: is this a checkout of git?"
-    );
+    assert!(!files.is_empty(), "no source files: is this a checkout of git?");
     let long: Vec<_> = files
         .iter()
         .map(|file| (file, lines(&root().join(file))))
@@ -116,10 +103,7 @@ fn a_store_has_one_word_everywhere() {
             }
         }
         let module = format!("server/stores/src/{word}");
-        if ![".rs", "/mod.rs"]
-            .iter()
-            .any(|end| exists(&format!("{module}{end}")))
-        {
+        if ![".rs", "/mod.rs"].iter().any(|end| exists(&format!("{module}{end}"))) {
             missing.push(format!("{module}.rs, or {module}/mod.rs"));
         }
         let setup = format!("tests/src/setups/{word}.rs");
@@ -135,13 +119,7 @@ struct Package(Value);
 
 impl Package {
     fn all() -> Vec<Self> {
-        let arguments = [
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ];
+        let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
         let metadata: Value = serde_json::from_str(&output(env!("CARGO"), &arguments))
             .expect("JSON from cargo metadata");
         let packages = metadata["packages"].as_array().expect("packages");
@@ -149,9 +127,7 @@ impl Package {
     }
 
     fn named(name: &str) -> Self {
-        let package = Self::all()
-            .into_iter()
-            .find(|package| package.name() == name);
+        let package = Self::all().into_iter().find(|package| package.name() == name);
         package.unwrap_or_else(|| panic!("no crate {name} in the workspace"))
     }
 
@@ -183,10 +159,7 @@ impl Package {
 fn locked_versions(name: &str) -> Vec<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
     let start = format!("\nname = \"{name}\"\nversion = \"");
-    lock.split(&start)
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
-        .collect()
+    lock.split(&start).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 /// Our source files: those that git tracks and no generator wrote.
@@ -219,10 +192,7 @@ fn output(program: &str, arguments: &[&str]) -> String {
         .output()
         .unwrap_or_else(|e| panic!("{program}: {e}"));
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {complaint}"
-    );
+    assert!(output.status.success(), "{program} {arguments:?}: {complaint}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 

@@ -30,20 +30,14 @@ fn main() -> ExitCode {
         Ok(runtime) => Arc::new(runtime),
         Err(error) => panic!("starting the runtime: {error}"),
     };
-    let trials = ALL
-        .iter()
-        .flat_map(|setup| trials(setup, &runtime))
-        .collect();
+    let trials = ALL.iter().flat_map(|setup| trials(setup, &runtime)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// All cases for one setup. They share a server that the first one starts and
 /// the last one ends.
 fn trials(setup: &'static Setup, runtime: &Arc<Runtime>) -> Vec<Trial> {
-    let shared = Arc::new(Shared {
-        setup,
-        running: OnceCell::new(),
-    });
+    let shared = Arc::new(Shared { setup, running: OnceCell::new() });
     let mut trials = Vec::new();
     for (theme, cases) in cases::all() {
         for case in cases {
@@ -77,9 +71,7 @@ async fn run(shared: Arc<Shared>, case: &Case, collection: &str) -> Outcome {
         }
     };
     let timed_out = |_| Err(Failure::new(format!("not done after {CASE_PATIENCE:?}")));
-    tokio::time::timeout(CASE_PATIENCE, outcome)
-        .await
-        .unwrap_or_else(timed_out)
+    tokio::time::timeout(CASE_PATIENCE, outcome).await.unwrap_or_else(timed_out)
 }
 
 /// The server that the cases of one setup share.
@@ -94,10 +86,6 @@ impl Shared {
             Ok(running) => Ok(Arc::new(running)),
             Err(failure) => Err(failure.to_string()),
         };
-        self.running
-            .get_or_init(start)
-            .await
-            .clone()
-            .map_err(Failure::new)
+        self.running.get_or_init(start).await.clone().map_err(Failure::new)
     }
 }

@@ -63,13 +63,8 @@ async fn write_entries(setup: &str) -> Outcome<Data> {
     let running = Running::start(setup).await?;
     let client = running.server.client().await?;
     let here = client.collection("", "letters");
-    here.put(
-        "plain",
-        r#"{"b": 1.0,"a":[18446744073709551616,"é\u0000"]}"#,
-    )
-    .await?;
-    here.put_for("with a time", "{}", Duration::from_hours(24 * 365 * 100))
-        .await?;
+    here.put("plain", r#"{"b": 1.0,"a":[18446744073709551616,"é\u0000"]}"#).await?;
+    here.put_for("with a time", "{}", Duration::from_hours(24 * 365 * 100)).await?;
     // Short enough in characters to stay in a row, though not in bytes.
     for (key, characters) in [("wide", 20_000), ("large", 40_000)] {
         let value = format!(r#"{{"pad":"{}"}}"#, "é".repeat(characters));
@@ -81,29 +76,15 @@ async fn write_entries(setup: &str) -> Outcome<Data> {
     here.delete("deleted").await?;
     here.put("a/b::c é", r#"{"key":"odd"}"#).await?;
     here.put(&"k".repeat(300), r#"{"key":"long"}"#).await?;
-    client
-        .collection("", "")
-        .put("key", r#"{"in":"default"}"#)
-        .await?;
-    client
-        .collection("", "a/b::c é")
-        .put("key", r#"{"collection":"odd"}"#)
-        .await?;
-    client
-        .collection("", &"c".repeat(300))
-        .put("key", r#"{"collection":"long"}"#)
-        .await?;
+    client.collection("", "").put("key", r#"{"in":"default"}"#).await?;
+    client.collection("", "a/b::c é").put("key", r#"{"collection":"odd"}"#).await?;
+    client.collection("", &"c".repeat(300)).put("key", r#"{"collection":"long"}"#).await?;
     let prepared = running.stop(Stop::Gracefully).await?;
-    Ok(Data {
-        path: prepared.data(),
-        _prepared: prepared,
-    })
+    Ok(Data { path: prepared.data(), _prepared: prepared })
 }
 
 fn compare(name: &str, found: &str) -> Outcome {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
     if std::env::var_os("KVGATE_GOLDEN").is_some_and(|value| value == "write") {
         return Ok(std::fs::write(path, found)?);
     }
@@ -112,17 +93,13 @@ fn compare(name: &str, found: &str) -> Outcome {
     let mut lines = found.lines().zip(golden.lines()).enumerate();
     if let Some((number, (found, golden))) = lines.find(|(_, (found, golden))| found != golden) {
         let place = format!("line {} of golden/{name}", number + 1);
-        return Err(Failure::new(format!(
-            "{place}:\n found {found}\ngolden {golden}"
-        )));
+        return Err(Failure::new(format!("{place}:\n found {found}\ngolden {golden}")));
     }
     let (found, golden) = (found.lines().count(), golden.lines().count());
     if found == golden {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "golden/{name} has {golden} lines, found {found}"
-    )))
+    Err(Failure::new(format!("golden/{name} has {golden} lines, found {found}")))
 }
 
 /// A diskcache directory as text: the schema, the settings, the rows and the
@@ -131,32 +108,16 @@ fn database(directory: &Path) -> Outcome<String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = Connection::open_with_flags(directory.join("cache.db"), flags)?;
     let mut text = String::new();
-    for pragma in [
-        "journal_mode",
-        "auto_vacuum",
-        "encoding",
-        "user_version",
-        "application_id",
-    ] {
+    for pragma in ["journal_mode", "auto_vacuum", "encoding", "user_version", "application_id"] {
         let line = database.query_row(&format!("PRAGMA {pragma}"), [], |row| columns(row, &[]))?;
         writeln!(text, "{pragma} = {line}")?;
     }
     let schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name";
     dump(&database, schema, &[], &mut text)?;
-    dump(
-        &database,
-        "SELECT key, value FROM Settings ORDER BY key",
-        &[],
-        &mut text,
-    )?;
+    dump(&database, "SELECT key, value FROM Settings ORDER BY key", &[], &mut text)?;
     let rows = "SELECT key, raw, store_time, expire_time, access_time, access_count, tag, size, \
                 mode, filename, value FROM Cache ORDER BY key";
-    dump(
-        &database,
-        rows,
-        &["store_time", "expire_time", "access_time", "filename"],
-        &mut text,
-    )?;
+    dump(&database, rows, &["store_time", "expire_time", "access_time", "filename"], &mut text)?;
     let mut names = Vec::new();
     list_files(directory, &mut names)?;
     for path in names {
@@ -165,12 +126,7 @@ fn database(directory: &Path) -> Outcome<String> {
             continue;
         }
         let content = masked_times(&std::fs::read_to_string(&path)?);
-        writeln!(
-            text,
-            "file {}: {}",
-            masked_file_name(&relative),
-            cut(&content)
-        )?;
+        writeln!(text, "file {}: {}", masked_file_name(&relative), cut(&content))?;
     }
     Ok(text)
 }
@@ -194,19 +150,13 @@ fn columns(row: &Row, masked: &[&str]) -> rusqlite::Result<String> {
         columns.push(match value {
             ValueRef::Null => format!("{name}=NULL"),
             ValueRef::Text(text) if masked.contains(&name) => {
-                format!(
-                    "{name}='{}'",
-                    masked_file_name(&String::from_utf8_lossy(text))
-                )
+                format!("{name}='{}'", masked_file_name(&String::from_utf8_lossy(text)))
             }
             _ if masked.contains(&name) => format!("{name}=<{}>", value.data_type()),
             ValueRef::Integer(number) => format!("{name}={number}"),
             ValueRef::Real(number) => format!("{name}={number:?}"),
             ValueRef::Text(text) => {
-                format!(
-                    "{name}='{}'",
-                    cut(&masked_times(&String::from_utf8_lossy(text)))
-                )
+                format!("{name}='{}'", cut(&masked_times(&String::from_utf8_lossy(text))))
             }
             ValueRef::Blob(bytes) => format!("{name}=<{} bytes>", bytes.len()),
         });
@@ -222,12 +172,7 @@ fn files(directory: &Path, root: &Path) -> Outcome<String> {
     for path in names {
         let content = std::fs::read_to_string(&path)?;
         let content = masked_times(&content).replace(&root.display().to_string(), "DIRECTORY");
-        writeln!(
-            text,
-            "{}: {}",
-            path.strip_prefix(root)?.display(),
-            cut(&content)
-        )?;
+        writeln!(text, "{}: {}", path.strip_prefix(root)?.display(), cut(&content))?;
     }
     Ok(text)
 }
@@ -265,10 +210,7 @@ fn cut(text: &str) -> String {
 
 /// Replaces the digits of every time by zeros: what is compared is its form.
 fn masked_times(text: &str) -> String {
-    const FORMS: [&str; 2] = [
-        "0000-00-00T00:00:00.000000+00:00",
-        "0000-00-00T00:00:00+00:00",
-    ];
+    const FORMS: [&str; 2] = ["0000-00-00T00:00:00.000000+00:00", "0000-00-00T00:00:00+00:00"];
     let mut masked = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -298,8 +240,6 @@ fn masked_file_name(name: &str) -> String {
     let Some(stem) = name.strip_suffix(".val") else {
         return name.to_owned();
     };
-    stem.chars()
-        .map(|letter| if is_hex(letter) { 'x' } else { letter })
-        .collect::<String>()
+    stem.chars().map(|letter| if is_hex(letter) { 'x' } else { letter }).collect::<String>()
         + ".val"
 }

@@ -37,22 +37,14 @@ async fn too_many_keys(context: Context) -> Outcome {
         ("TtlMany", here.ttl_many(&keys).await.err(), "keys"),
         ("DeleteMany", here.delete_many(&keys).await.err(), "keys"),
         ("PutMany", here.put_many(entries()).await.err(), "entries"),
-        (
-            "StreamPutMany",
-            streamed.map_or_else(Some, |(_, error)| error),
-            "entries",
-        ),
+        ("StreamPutMany", streamed.map_or_else(Some, |(_, error)| error), "entries"),
     ] {
         let answer = error.map_or(Ok(()), Err);
         let error = refused_field(answer, call, "TOO_MANY_KEYS", field)?;
         error.expect_metadata("limit", "10000")?;
         error.expect_metadata("limit_name", "keys_per_call_max")?;
     }
-    expect_equal(
-        "what a refused PutMany has stored",
-        here.get("key-0").await?,
-        None,
-    )
+    expect_equal("what a refused PutMany has stored", here.get("key-0").await?, None)
 }
 
 async fn request_too_large(context: Context) -> Outcome {
@@ -86,11 +78,7 @@ async fn response_too_large(context: Context) -> Outcome {
         error.expect_metadata("limit", "4194304")?;
         error.expect_metadata("limit_name", "message_bytes_max")?;
     }
-    expect_equal(
-        "GetMany of three of them",
-        here.get_many(&keys[..3]).await?.len(),
-        3,
-    )
+    expect_equal("GetMany of three of them", here.get_many(&keys[..3]).await?.len(), 3)
 }
 
 async fn unknown_method(context: Context) -> Outcome {
@@ -110,13 +98,8 @@ async fn unknown_method(context: Context) -> Outcome {
 async fn malformed_message(context: Context) -> Outcome {
     let get = "/keyvalue.v1.KeyValueService/Get";
     // A tag that can't be, a field cut off, a name that is not UTF-8.
-    for message in [
-        &b"\xff\xff\xff"[..],
-        b"\x1a\x05ab",
-        b"\x1a\x02\xff\xfe",
-        b"\x1b",
-        b"\x18\x01",
-    ] {
+    for message in [&b"\xff\xff\xff"[..], b"\x1a\x05ab", b"\x1a\x02\xff\xfe", b"\x1b", b"\x18\x01"]
+    {
         let call = format!("{get} with the message {message:?}");
         let answer = raw::call(&context.client, get, Bytes::from_static(message)).await;
         refused(answer, call, Code::InvalidArgument, "MALFORMED_REQUEST")?;
@@ -145,10 +128,7 @@ async fn deadline_of_a_stream(context: Context) -> Outcome {
     let error = RpcError::of_call("StreamPutMany", &status);
     error.expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED")?;
     let waited = start.elapsed();
-    expect(
-        waited >= Duration::from_millis(300),
-        format!("it ended after {waited:?}"),
-    )
+    expect(waited >= Duration::from_millis(300), format!("it ended after {waited:?}"))
 }
 
 /// A caller who never sends its message is told so at its own deadline.
@@ -159,8 +139,5 @@ async fn deadline_of_a_call(context: Context) -> Outcome {
     let address = context.running.server.address();
     let answer = raw::call_without_message(address, method, timeout).await;
     refused(answer, method, Code::DeadlineExceeded, "DEADLINE_EXCEEDED")?;
-    expect(
-        start.elapsed() >= timeout,
-        format!("it ended after {:?}", start.elapsed()),
-    )
+    expect(start.elapsed() >= timeout, format!("it ended after {:?}", start.elapsed()))
 }

@@ -15,15 +15,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::any_store("unknown_store", unknown_store),
         Case::any_store("empty_key", |context| bad_key(context, String::new())),
         Case::any_store("nul_in_key", |context| bad_key(context, "a\0b".to_owned())),
-        Case::any_store("key_of_4097_bytes", |context| {
-            bad_key(context, "k".repeat(4097))
-        }),
-        Case::any_store("key_of_a_mebibyte", |context| {
-            bad_key(context, "k".repeat(1 << 20))
-        }),
-        Case::any_store("nul_in_collection", |context| {
-            bad_collection(context, "a\0".to_owned())
-        }),
+        Case::any_store("key_of_4097_bytes", |context| bad_key(context, "k".repeat(4097))),
+        Case::any_store("key_of_a_mebibyte", |context| bad_key(context, "k".repeat(1 << 20))),
+        Case::any_store("nul_in_collection", |context| bad_collection(context, "a\0".to_owned())),
         Case::any_store("collection_of_4097_bytes", |context| {
             bad_collection(context, "é".repeat(2048) + "c")
         }),
@@ -47,21 +41,9 @@ async fn every_call(
         ("Ttl", error(here.ttl(key).await), "key"),
         ("GetMany", error(here.get_many(&keys).await), "keys[1]"),
         ("TtlMany", error(here.ttl_many(&keys).await), "keys[1]"),
-        (
-            "DeleteMany",
-            error(here.delete_many(&keys).await),
-            "keys[1]",
-        ),
-        (
-            "StreamGetMany",
-            error(here.stream_get_many(keys.to_vec()).await),
-            "keys[1]",
-        ),
-        (
-            "PutMany",
-            error(here.put_many(entries()).await),
-            "entries[1].key",
-        ),
+        ("DeleteMany", error(here.delete_many(&keys).await), "keys[1]"),
+        ("StreamGetMany", error(here.stream_get_many(keys.to_vec()).await), "keys[1]"),
+        ("PutMany", error(here.put_many(entries()).await), "entries[1].key"),
         ("StreamPutMany", error(stream_put), "entries[1].key"),
     ]
 }
@@ -86,22 +68,12 @@ fn answer(error: Option<Box<RpcError>>) -> Answer<impl Debug> {
 async fn unknown_store(context: Context) -> Outcome {
     let there = context.client.collection("no such store", "c");
     let mut calls = listing_calls(&there).await;
-    calls.extend(
-        every_call(&there, "key")
-            .await
-            .into_iter()
-            .map(|(call, error, _)| (call, error)),
-    );
-    let collections = context
-        .client
-        .list_collections("no such store", "", 0, "")
-        .await;
+    calls.extend(every_call(&there, "key").await.into_iter().map(|(call, error, _)| (call, error)));
+    let collections = context.client.list_collections("no such store", "", 0, "").await;
     calls.push(("ListCollections", error(collections)));
     for (call, error) in calls {
         let error = refused(answer(error), call, Code::NotFound, "STORE_NOT_FOUND")?;
-        error
-            .expect_metadata("store", "no such store")
-            .map_err(|it| it.within(call))?;
+        error.expect_metadata("store", "no such store").map_err(|it| it.within(call))?;
     }
     Ok(())
 }
@@ -120,12 +92,7 @@ async fn bad_collection(context: Context, collection: String) -> Outcome {
     if context.capabilities.list_keys && context.capabilities.delete_collection {
         calls = listing_calls(&there).await;
     }
-    calls.extend(
-        every_call(&there, "key")
-            .await
-            .into_iter()
-            .map(|(call, error, _)| (call, error)),
-    );
+    calls.extend(every_call(&there, "key").await.into_iter().map(|(call, error, _)| (call, error)));
     for (call, error) in calls {
         let call = there.describe(call, &"key");
         refused_field(answer(error), call, "INVALID_COLLECTION", "collection")?;

@@ -24,9 +24,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-const NOT_AN_OBJECT: &[&str] = &[
-    "[]", "[{}]", "1", "-1.5", "\"\"", "\"{}\"", "null", "true", "false",
-];
+const NOT_AN_OBJECT: &[&str] =
+    &["[]", "[{}]", "1", "-1.5", "\"\"", "\"{}\"", "null", "true", "false"];
 
 const NOT_JSON: &[&str] = &[
     "",
@@ -79,32 +78,15 @@ async fn expect_bad_value(context: &Context, value: impl Into<Bytes>) -> Outcome
     let value = value.into();
     let names = ("bad", String::from_utf8_lossy(&value).into_owned());
     let answer = here.put("bad", value.clone()).await;
-    let error = refused_field(
-        answer,
-        here.describe("Put", &names),
-        "INVALID_VALUE",
-        "value",
-    )?;
+    let error = refused_field(answer, here.describe("Put", &names), "INVALID_VALUE", "value")?;
     let text = format!("a description in {error}");
-    expect(
-        error
-            .violations
-            .iter()
-            .all(|(_, description)| !description.is_empty()),
-        text,
-    )?;
-    let answer = here
-        .put_many(vec![entry("good", "{}"), entry("bad", value)])
-        .await;
+    expect(error.violations.iter().all(|(_, description)| !description.is_empty()), text)?;
+    let answer = here.put_many(vec![entry("good", "{}"), entry("bad", value)]).await;
     let call = here.describe("PutMany", &names);
     refused_field(answer, call, "INVALID_VALUE", "entries[1].value")?;
     let stored = found(here.get_many(&["good", "bad"]).await?)?;
     let stored = stored.into_iter().find(|(_, value)| value.is_some());
-    expect_equal(
-        format!("stored by {}", here.describe("Put", &names)),
-        stored,
-        None,
-    )
+    expect_equal(format!("stored by {}", here.describe("Put", &names)), stored, None)
 }
 
 async fn not_an_object(context: Context) -> Outcome {
@@ -138,11 +120,7 @@ async fn not_utf8(context: Context) -> Outcome {
 
 async fn nesting(context: Context) -> Outcome {
     expect_bad_value(&context, nested("{\"a\":", "{}", "}", 129)).await?;
-    expect_bad_value(
-        &context,
-        format!("{{\"a\":{}}}", nested("[", "[]", "]", 128)),
-    )
-    .await
+    expect_bad_value(&context, format!("{{\"a\":{}}}", nested("[", "[]", "]", 128))).await
 }
 
 /// A parser that recurses would end the server here.
@@ -160,39 +138,15 @@ async fn deep_nesting(context: Context) -> Outcome {
 }
 
 const BAD_TTLS: &[Duration] = &[
-    Duration {
-        seconds: 0,
-        nanos: 0,
-    },
-    Duration {
-        seconds: -1,
-        nanos: 0,
-    },
-    Duration {
-        seconds: 0,
-        nanos: -1,
-    },
-    Duration {
-        seconds: -1,
-        nanos: 1,
-    },
-    Duration {
-        seconds: 0,
-        nanos: i32::MIN,
-    },
+    Duration { seconds: 0, nanos: 0 },
+    Duration { seconds: -1, nanos: 0 },
+    Duration { seconds: 0, nanos: -1 },
+    Duration { seconds: -1, nanos: 1 },
+    Duration { seconds: 0, nanos: i32::MIN },
     // The longest that the message may carry, which ends after the year 9999.
-    Duration {
-        seconds: 315_576_000_000,
-        nanos: 0,
-    },
-    Duration {
-        seconds: i64::MAX,
-        nanos: 999_999_999,
-    },
-    Duration {
-        seconds: i64::MIN,
-        nanos: 0,
-    },
+    Duration { seconds: 315_576_000_000, nanos: 0 },
+    Duration { seconds: i64::MAX, nanos: 999_999_999 },
+    Duration { seconds: i64::MIN, nanos: 0 },
 ];
 
 async fn ttl_of_put(context: Context) -> Outcome {
@@ -213,9 +167,7 @@ async fn ttl_of_put_many(context: Context) -> Outcome {
         let call = here.describe("PutMany", &("bad", ttl));
         let answer = here.put_many(vec![entry("good", "{}"), bad]).await;
         refused_field(answer, &call, "INVALID_TTL", "entries[1].ttl")?;
-        let answer = here
-            .put_many_with(vec![entry("good", "{}")], Some(*ttl))
-            .await;
+        let answer = here.put_many_with(vec![entry("good", "{}")], Some(*ttl)).await;
         refused_field(answer, &call, "INVALID_TTL", "ttl")?;
     }
     expect_equal(here.describe("Get", &"good"), here.get("good").await?, None)
@@ -223,18 +175,10 @@ async fn ttl_of_put_many(context: Context) -> Outcome {
 
 /// Values may be secrets: no message, and nothing beside it, has one.
 async fn no_value_in_message(context: Context) -> Outcome {
-    for value in [
-        r#"["hunter2"]"#,
-        r#"{"password":"hunter2"#,
-        r#"{"a":hunter2}"#,
-        "hunter2",
-    ] {
+    for value in [r#"["hunter2"]"#, r#"{"password":"hunter2"#, r#"{"a":hunter2}"#, "hunter2"] {
         let answer = context.here.put("key", value).await;
         let error = refused_field(answer, "Put", "INVALID_VALUE", "value")?;
-        expect(
-            !error.to_string().contains("hunter2"),
-            format!("the value is in: {error}"),
-        )?;
+        expect(!error.to_string().contains("hunter2"), format!("the value is in: {error}"))?;
     }
     let log = context.running.server.log();
     expect(!log.contains("hunter2"), "the value is in the server's log")
@@ -247,9 +191,7 @@ async fn changes_nothing(context: Context) -> Outcome {
     let refused = [
         here.put("key", "[]").await.is_err(),
         here.put_with("key", "{}", Some(BAD_TTLS[0])).await.is_err(),
-        here.put_many(vec![entry("key", "{}"), entry("", "{}")])
-            .await
-            .is_err(),
+        here.put_many(vec![entry("key", "{}"), entry("", "{}")]).await.is_err(),
     ];
     expect_equal("refused", refused, [true; 3])?;
     expect_equal(here.describe("Get", &"key"), here.get("key").await?, before)

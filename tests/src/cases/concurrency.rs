@@ -63,10 +63,7 @@ async fn one_key(context: Context) -> Outcome {
             let call = here.describe("Get", &"key");
             let found = found.ok_or_else(|| Failure::new(format!("{call}: nothing")))?;
             let whole = !context.capabilities.exact_values || values.contains(&found);
-            expect(
-                whole,
-                format!("{call}: a value that nobody has written: {found:?}"),
-            )?;
+            expect(whole, format!("{call}: a value that nobody has written: {found:?}"))?;
         }
         Outcome::Ok(())
     });
@@ -75,27 +72,20 @@ async fn one_key(context: Context) -> Outcome {
     let found = context.here.value("key").await?.unwrap_or_default();
     let found: serde_json::Value = serde_json::from_slice(&found)?;
     let call = context.here.describe("Get", &"key");
-    expect_equal(
-        format!("the last round in {call}"),
-        &found["round"],
-        &json!(ROUNDS - 1),
-    )
+    expect_equal(format!("the last round in {call}"), &found["round"], &json!(ROUNDS - 1))
 }
 
 async fn own_keys(context: Context) -> Outcome {
     let places = connections(&context).await?;
     let writers = places.iter().enumerate().map(async |(writer, here)| {
         for round in 0..ROUNDS {
-            here.put(&format!("key-{writer}-{round}"), value(writer, round))
-                .await?;
+            here.put(&format!("key-{writer}-{round}"), value(writer, round)).await?;
         }
         Outcome::Ok(())
     });
     try_join_all(writers).await?;
     for writer in 0..WRITERS {
-        let keys: Vec<_> = (0..ROUNDS)
-            .map(|round| format!("key-{writer}-{round}"))
-            .collect();
+        let keys: Vec<_> = (0..ROUNDS).map(|round| format!("key-{writer}-{round}")).collect();
         let results = found(context.here.get_many(&keys).await?)?;
         for (round, (key, found)) in results.into_iter().enumerate() {
             let call = context.here.describe("GetMany", &key);
@@ -151,10 +141,7 @@ async fn same_batches(context: Context) -> Outcome {
     let keys: Vec<String> = (0..50).map(|n| format!("key-{n}")).collect();
     let writers = places.iter().enumerate().map(async |(writer, here)| {
         // In different orders, which a store that locks key by key must survive.
-        let mut entries: Vec<_> = keys
-            .iter()
-            .map(|key| entry(key, value(writer, 0)))
-            .collect();
+        let mut entries: Vec<_> = keys.iter().map(|key| entry(key, value(writer, 0))).collect();
         entries.rotate_left(writer % keys.len());
         if writer % 2 == 1 {
             entries.reverse();
@@ -167,10 +154,7 @@ async fn same_batches(context: Context) -> Outcome {
         let call = context.here.describe("GetMany", &key);
         let found = found.ok_or_else(|| Failure::new(format!("{call}: nothing")))?;
         let whole = !context.capabilities.exact_values || values.contains(&found);
-        expect(
-            whole,
-            format!("{call}: a value that nobody has written: {found:?}"),
-        )?;
+        expect(whole, format!("{call}: a value that nobody has written: {found:?}"))?;
     }
     Ok(())
 }
@@ -185,11 +169,7 @@ async fn deletes(context: Context) -> Outcome {
         let answers: Result<Vec<bool>, _> = answers.into_iter().collect();
         let deleted = answers?.into_iter().filter(|deleted| *deleted).count();
         let call = context.here.describe("Delete", &key);
-        expect_equal(
-            format!("how many of 64 times {call} said that it did"),
-            deleted,
-            1,
-        )?;
+        expect_equal(format!("how many of 64 times {call} said that it did"), deleted, 1)?;
     }
     Ok(())
 }
@@ -202,8 +182,7 @@ async fn large_values(context: Context) -> Outcome {
     here.put("key", values[0].clone()).await?;
     let writing = async {
         for round in 0..40 {
-            here.put("key", values[round % values.len()].clone())
-                .await?;
+            here.put("key", values[round % values.len()].clone()).await?;
         }
         Outcome::Ok(())
     };
@@ -217,17 +196,14 @@ async fn large_values(context: Context) -> Outcome {
         }
         Outcome::Ok(())
     };
-    futures::future::try_join(writing, reading)
-        .await
-        .map(|_| ())
+    futures::future::try_join(writing, reading).await.map(|_| ())
 }
 
 async fn delete_collection(context: Context) -> Outcome {
     let here = &context.here;
     let writing = try_join_all((0..16).map(async |writer| {
         for round in 0..ROUNDS {
-            here.put(&format!("key-{writer}-{round}"), value(writer, round))
-                .await?;
+            here.put(&format!("key-{writer}-{round}"), value(writer, round)).await?;
         }
         Outcome::Ok(())
     }));
@@ -240,9 +216,7 @@ async fn delete_collection(context: Context) -> Outcome {
     futures::future::try_join(writing, deleting).await?;
     // Whatever is left is whole, and the collection is of use.
     let values = values();
-    let keys: Vec<_> = (0..16)
-        .map(|writer| format!("key-{writer}-{}", ROUNDS - 1))
-        .collect();
+    let keys: Vec<_> = (0..16).map(|writer| format!("key-{writer}-{}", ROUNDS - 1)).collect();
     for (key, found) in found(here.get_many(&keys).await?)? {
         let whole =
             found.is_none_or(|found| !context.capabilities.exact_values || values.contains(&found));

@@ -20,15 +20,9 @@ pub(super) fn cases() -> Vec<Case> {
         keys(Case::new("page_sizes_of_keys", page_sizes)),
         keys(Case::new("keys_with_a_prefix", prefix)),
         keys(Case::any_store("negative_page_size_of_keys", negative_keys)),
-        keys(Case::new(
-            "pages_of_keys_while_others_write",
-            keys_while_others_write,
-        )),
+        keys(Case::new("pages_of_keys_while_others_write", keys_while_others_write)),
         collections(Case::new("pages_of_collections", pages_of_collections)),
-        collections(Case::any_store(
-            "negative_page_size_of_collections",
-            negative_collections,
-        )),
+        collections(Case::any_store("negative_page_size_of_collections", negative_collections)),
         collections(Case::new("emptied_collections", emptied_collections)),
         collections(Case::new(
             "pages_of_collections_while_others_write",
@@ -46,9 +40,7 @@ fn sorted_once(call: &str, mut names: Vec<String>) -> Outcome<Vec<String>> {
 }
 
 async fn put_keys(here: &Collection, keys: &[String]) -> Outcome {
-    Ok(here
-        .put_many(keys.iter().map(|key| entry(key, "{}")).collect())
-        .await?)
+    Ok(here.put_many(keys.iter().map(|key| entry(key, "{}")).collect()).await?)
 }
 
 fn numbered(start: &str, count: usize) -> Vec<String> {
@@ -72,10 +64,7 @@ async fn pages_of_keys(context: Context) -> Outcome {
         let mut token = String::new();
         loop {
             let page = here.list_keys("", size, &token).await?;
-            expect(
-                page.keys.len() <= usize::try_from(size)?,
-                format!("{call}: a longer page"),
-            )?;
+            expect(page.keys.len() <= usize::try_from(size)?, format!("{call}: a longer page"))?;
             listed.extend(page.keys);
             token = page.next_page_token;
             if token.is_empty() {
@@ -93,25 +82,13 @@ async fn page_sizes(context: Context) -> Outcome {
     for part in keys.chunks(6_000) {
         put_keys(here, part).await?;
     }
-    for (size, most) in [
-        (0, 1_000),
-        (10_000, 10_000),
-        (10_001, 10_000),
-        (i32::MAX, 10_000),
-    ] {
+    for (size, most) in [(0, 1_000), (10_000, 10_000), (10_001, 10_000), (i32::MAX, 10_000)] {
         let call = here.describe("ListKeys", &format!("in pages of {size}"));
         let page = here.list_keys("", size, "").await?;
         let length = page.keys.len();
         expect(length <= most, format!("{call}: {length} keys in a page"))?;
-        expect(
-            !page.next_page_token.is_empty(),
-            format!("{call}: no next page"),
-        )?;
-        expect_equal(
-            &call,
-            sorted_once(&call, here.keys("", size).await?)?,
-            keys.clone(),
-        )?;
+        expect(!page.next_page_token.is_empty(), format!("{call}: no next page"))?;
+        expect_equal(&call, sorted_once(&call, here.keys("", size).await?)?, keys.clone())?;
     }
     Ok(())
 }
@@ -121,17 +98,10 @@ async fn prefix(context: Context) -> Outcome {
     let keys = ["a", "aa", "ab", "a/b", "b", "ba", "é", "éa", "A", "a*"];
     put_keys(here, &keys.map(str::to_owned)).await?;
     for prefix in ["", "a", "aa", "aaa", "b", "é", "a*", "a/", "\u{65}\u{301}"] {
-        let mut expected: Vec<_> = keys
-            .into_iter()
-            .filter(|key| key.starts_with(prefix))
-            .collect();
+        let mut expected: Vec<_> = keys.into_iter().filter(|key| key.starts_with(prefix)).collect();
         expected.sort_unstable();
         let call = here.describe("ListKeys", &prefix);
-        expect_equal(
-            &call,
-            sorted_once(&call, here.keys(prefix, 2).await?)?,
-            expected,
-        )?;
+        expect_equal(&call, sorted_once(&call, here.keys(prefix, 2).await?)?, expected)?;
     }
     Ok(())
 }
@@ -143,10 +113,7 @@ async fn negative_keys(context: Context) -> Outcome {
 }
 
 async fn negative_collections(context: Context) -> Outcome {
-    let answer = context
-        .client
-        .list_collections(context.store(), "", -1, "")
-        .await;
+    let answer = context.client.list_collections(context.store(), "", -1, "").await;
     let call = "ListCollections in pages of -1";
     refused_field(answer, call, "INVALID_PAGE_SIZE", "page_size").map(|_| ())
 }
@@ -172,9 +139,7 @@ async fn beside_a_writer(
         }
         Ok(())
     };
-    futures::future::try_join(listing, writing)
-        .await
-        .map(|_| ())
+    futures::future::try_join(listing, writing).await.map(|_| ())
 }
 
 /// Checks that each of `stable` is there exactly once.
@@ -187,10 +152,7 @@ fn expect_once(call: &str, listed: &[String], stable: &[String]) -> Outcome {
     let wrong = stable.iter().find(|name| count(name) != 1);
     match wrong {
         None => Ok(()),
-        Some(name) => Err(Failure::new(format!(
-            "{call}: {name:?} is there {} times",
-            count(name)
-        ))),
+        Some(name) => Err(Failure::new(format!("{call}: {name:?} is there {} times", count(name)))),
     }
 }
 
@@ -200,33 +162,19 @@ async fn keys_while_others_write(context: Context) -> Outcome {
     put_keys(here, &stable).await?;
     // Before, between and after the stable keys, in whatever order.
     let passing = async |round: usize| {
-        let names = [
-            format!("a-{round}"),
-            format!("stable-{round:05}-x"),
-            format!("z-{round}"),
-        ];
+        let names = [format!("a-{round}"), format!("stable-{round:05}-x"), format!("z-{round}")];
         put_keys(here, &names).await?;
         if round >= 20 {
             let old = round - 20;
-            let names = [
-                format!("a-{old}"),
-                format!("stable-{old:05}-x"),
-                format!("z-{old}"),
-            ];
+            let names = [format!("a-{old}"), format!("stable-{old:05}-x"), format!("z-{old}")];
             here.delete_many(&names).await?;
         }
         // What is there is also replaced, which must not move it.
-        Ok(here
-            .put(&stable[round % stable.len()], r#"{"again":true}"#)
-            .await?)
+        Ok(here.put(&stable[round % stable.len()], r#"{"again":true}"#).await?)
     };
     let listing = async || {
         let listed = here.keys("", 9).await?;
-        expect_once(
-            &here.describe("ListKeys", &"in pages of 9"),
-            &listed,
-            &stable,
-        )
+        expect_once(&here.describe("ListKeys", &"in pages of 9"), &listed, &stable)
     };
     beside_a_writer(passing, listing).await
 }
@@ -239,17 +187,11 @@ async fn pages_of_collections(context: Context) -> Outcome {
     }
     for size in [1, 7, 25, 26, 0, i32::MAX] {
         let call = format!("ListCollections in pages of {size}");
-        let listed = context
-            .client
-            .collections(context.store(), &start, size)
-            .await?;
+        let listed = context.client.collections(context.store(), &start, size).await?;
         expect_equal(&call, sorted_once(&call, listed)?, collections.clone())?;
     }
     let none: Vec<String> = Vec::new();
-    let listed = context
-        .client
-        .collections(context.store(), &format!("{start}none"), 0)
-        .await?;
+    let listed = context.client.collections(context.store(), &format!("{start}none"), 0).await?;
     expect_equal("ListCollections of a prefix that none has", listed, none)
 }
 
@@ -261,15 +203,8 @@ async fn emptied_collections(context: Context) -> Outcome {
     }
     context.here.beside(&emptied).delete("key").await?;
     // Reading a collection does not make it.
-    context
-        .here
-        .beside(&format!("{start}read"))
-        .get("key")
-        .await?;
-    let listed = context
-        .client
-        .collections(context.store(), &start, 0)
-        .await?;
+    context.here.beside(&format!("{start}read")).get("key").await?;
+    let listed = context.client.collections(context.store(), &start, 0).await?;
     expect_equal("ListCollections", listed, vec![kept])
 }
 
@@ -281,10 +216,7 @@ async fn collections_while_others_write(context: Context) -> Outcome {
     }
     let passing = async |round: usize| {
         let round = round % 15;
-        for name in [
-            format!("{start}a-{round}"),
-            format!("{start}stable-{round:05}-x"),
-        ] {
+        for name in [format!("{start}a-{round}"), format!("{start}stable-{round:05}-x")] {
             let place = context.here.beside(&name);
             place.put("key", "{}").await?;
             place.delete("key").await?;
@@ -292,10 +224,7 @@ async fn collections_while_others_write(context: Context) -> Outcome {
         Ok(())
     };
     let listing = async || {
-        let listed = context
-            .client
-            .collections(context.store(), &start, 4)
-            .await?;
+        let listed = context.client.collections(context.store(), &start, 4).await?;
         expect_once("ListCollections in pages of 4", &listed, &stable)
     };
     beside_a_writer(passing, listing).await

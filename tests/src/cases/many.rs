@@ -23,23 +23,11 @@ async fn empty_lists(context: Context) -> Outcome {
     let here = &context.here;
     let none: &[&str] = &[];
     here.put_many(Vec::new()).await?;
-    expect_equal(
-        here.describe("GetMany", &none),
-        here.get_many(none).await?,
-        Vec::new(),
-    )?;
-    expect_equal(
-        here.describe("TtlMany", &none),
-        here.ttl_many(none).await?,
-        Vec::new(),
-    )?;
+    expect_equal(here.describe("GetMany", &none), here.get_many(none).await?, Vec::new())?;
+    expect_equal(here.describe("TtlMany", &none), here.ttl_many(none).await?, Vec::new())?;
     let answer = here.delete_many(none).await?;
     let call = here.describe("DeleteMany", &none);
-    expect_equal(
-        call,
-        (answer.results, answer.deleted_count),
-        (Vec::new(), 0),
-    )?;
+    expect_equal(call, (answer.results, answer.deleted_count), (Vec::new(), 0))?;
     let call = here.describe("StreamGetMany", &none);
     expect_equal(call, here.stream_results(Vec::new()).await?, Vec::new())
 }
@@ -47,8 +35,7 @@ async fn empty_lists(context: Context) -> Outcome {
 async fn order(context: Context) -> Outcome {
     let here = &context.here;
     let value = |key: &str| Bytes::from(format!(r#"{{"key":"{key}"}}"#));
-    here.put_many(["c", "a", "b"].map(|key| entry(key, value(key))).to_vec())
-        .await?;
+    here.put_many(["c", "a", "b"].map(|key| entry(key, value(key))).to_vec()).await?;
     let keys = ["b", "none", "a", "b", "nothing", "c", "none"];
     let pairs = found(here.get_many(&keys).await?)?;
     let call = here.describe("GetMany", &keys);
@@ -68,11 +55,7 @@ async fn order(context: Context) -> Outcome {
     expect_equal(&call, asked, keys)?;
     for result in results {
         let there = !result.key.starts_with('n');
-        expect_equal(
-            format!("{call}: {}", result.key),
-            result.entry.is_some(),
-            there,
-        )?;
+        expect_equal(format!("{call}: {}", result.key), result.entry.is_some(), there)?;
     }
     Ok(())
 }
@@ -91,29 +74,17 @@ async fn same_key_twice(context: Context) -> Outcome {
 
 async fn delete_many(context: Context) -> Outcome {
     let here = &context.here;
-    here.put_many(["a", "b", "c"].map(|key| entry(key, "{}")).to_vec())
-        .await?;
+    here.put_many(["a", "b", "c"].map(|key| entry(key, "{}")).to_vec()).await?;
     let keys = ["a", "none", "b", "a"];
     let answer = here.delete_many(&keys).await?;
     let call = here.describe("DeleteMany", &keys);
-    let results: Vec<_> = answer
-        .results
-        .iter()
-        .map(|result| (result.key.as_str(), result.deleted))
-        .collect();
-    expect_equal(
-        &call,
-        results,
-        [("a", true), ("none", false), ("b", true), ("a", false)],
-    )?;
+    let results: Vec<_> =
+        answer.results.iter().map(|result| (result.key.as_str(), result.deleted)).collect();
+    expect_equal(&call, results, [("a", true), ("none", false), ("b", true), ("a", false)])?;
     expect_equal(&call, answer.deleted_count, 2)?;
     let left = found(here.get_many(&["a", "b", "c"]).await?)?;
     let left: Vec<bool> = left.iter().map(|(_, value)| value.is_some()).collect();
-    expect_equal(
-        here.describe("GetMany", &["a", "b", "c"]),
-        left,
-        [false, false, true],
-    )
+    expect_equal(here.describe("GetMany", &["a", "b", "c"]), left, [false, false, true])
 }
 
 async fn ten_thousand(context: Context) -> Outcome {
@@ -129,32 +100,18 @@ async fn ten_thousand(context: Context) -> Outcome {
         context.expect_value(here.describe("GetMany", &key), found, &value(n).into())?;
     }
     let answer = here.delete_many(&keys).await?;
-    expect_equal(
-        "the deleted_count of DeleteMany",
-        answer.deleted_count,
-        10_000,
-    )?;
+    expect_equal("the deleted_count of DeleteMany", answer.deleted_count, 10_000)?;
     let pairs = found(here.get_many(&keys[..100]).await?)?;
-    expect(
-        pairs.iter().all(|(_, value)| value.is_none()),
-        "an entry outlived DeleteMany",
-    )
+    expect(pairs.iter().all(|(_, value)| value.is_none()), "an entry outlived DeleteMany")
 }
 
 async fn bad_entry(context: Context) -> Outcome {
     let here = &context.here;
-    let entries = vec![
-        entry("good", "{}"),
-        entry("bad", "[]"),
-        entry("also good", "{}"),
-    ];
+    let entries = vec![entry("good", "{}"), entry("bad", "[]"), entry("also good", "{}")];
     let call = here.describe("PutMany", &["good", "bad", "also good"]);
     let answer = here.put_many(entries).await;
     let error = refused_field(answer, call, "INVALID_VALUE", "entries[1].value")?;
-    expect(
-        error.put_many_failure.is_none(),
-        "an error that stored nothing has a PutManyFailure",
-    )?;
+    expect(error.put_many_failure.is_none(), "an error that stored nothing has a PutManyFailure")?;
     let pairs = found(here.get_many(&["good", "bad", "also good"]).await?)?;
     let stored = pairs.into_iter().find(|(_, value)| value.is_some());
     expect_equal("what a refused PutMany has stored", stored, None)

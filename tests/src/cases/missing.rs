@@ -23,30 +23,14 @@ async fn missing_key(context: Context) -> Outcome {
     let here = &context.here;
     expect_equal(here.describe("Get", &"none"), here.get("none").await?, None)?;
     let answer = here.ttl("none").await?;
-    expect_equal(
-        here.describe("Ttl", &"none"),
-        (answer.entry, answer.ttl),
-        (None, None),
-    )?;
-    expect_equal(
-        here.describe("Delete", &"none"),
-        here.delete("none").await?,
-        false,
-    )?;
+    expect_equal(here.describe("Ttl", &"none"), (answer.entry, answer.ttl), (None, None))?;
+    expect_equal(here.describe("Delete", &"none"), here.delete("none").await?, false)?;
     let nothing = vec![("none".to_owned(), None), ("nothing".to_owned(), None)];
     let call = here.describe("GetMany", &["none", "nothing"]);
-    expect_equal(
-        call,
-        found(here.get_many(&["none", "nothing"]).await?)?,
-        nothing,
-    )?;
+    expect_equal(call, found(here.get_many(&["none", "nothing"]).await?)?, nothing)?;
     for result in here.ttl_many(&["none", "nothing"]).await? {
         let call = here.describe("TtlMany", &result.key);
-        expect_equal(
-            call,
-            (result.entry, result.ttl, result.error),
-            (None, None, None),
-        )?;
+        expect_equal(call, (result.entry, result.ttl, result.error), (None, None, None))?;
     }
     let answer = here.delete_many(&["none", "nothing"]).await?;
     let call = here.describe("DeleteMany", &["none", "nothing"]);
@@ -56,9 +40,7 @@ async fn missing_key(context: Context) -> Outcome {
 
 async fn overwrite(context: Context) -> Outcome {
     for round in 0..5 {
-        context
-            .round_trip("key", format!(r#"{{"round":{round}}}"#))
-            .await?;
+        context.round_trip("key", format!(r#"{{"round":{round}}}"#)).await?;
     }
     Ok(())
 }
@@ -67,28 +49,15 @@ async fn delete(context: Context) -> Outcome {
     let here = &context.here;
     here.put("gone", "{}").await?;
     here.put("kept", "{}").await?;
-    expect_equal(
-        here.describe("Delete", &"gone"),
-        here.delete("gone").await?,
-        true,
-    )?;
-    expect_equal(
-        here.describe("Delete", &"gone"),
-        here.delete("gone").await?,
-        false,
-    )?;
+    expect_equal(here.describe("Delete", &"gone"), here.delete("gone").await?, true)?;
+    expect_equal(here.describe("Delete", &"gone"), here.delete("gone").await?, false)?;
     expect_equal(here.describe("Get", &"gone"), here.get("gone").await?, None)?;
-    expect(
-        here.get("kept").await?.is_some(),
-        here.describe("Get", &"kept"),
-    )
+    expect(here.get("kept").await?.is_some(), here.describe("Get", &"kept"))
 }
 
 async fn put_after_delete(context: Context) -> Outcome {
     for round in 0..3 {
-        context
-            .round_trip("key", format!(r#"{{"round":{round}}}"#))
-            .await?;
+        context.round_trip("key", format!(r#"{{"round":{round}}}"#)).await?;
         let deleted = context.here.delete("key").await?;
         expect_equal(context.here.describe("Delete", &"key"), deleted, true)?;
     }
@@ -101,11 +70,7 @@ async fn collections(context: Context) -> Outcome {
     here.put("key", r#"{"in":"here"}"#).await?;
     expect_equal(there.describe("Get", &"key"), there.get("key").await?, None)?;
     there.put("key", r#"{"in":"there"}"#).await?;
-    expect_equal(
-        there.describe("Delete", &"key"),
-        there.delete("key").await?,
-        true,
-    )?;
+    expect_equal(there.describe("Delete", &"key"), there.delete("key").await?, true)?;
     let call = here.describe("Get", &"key");
     context.expect_value(call, here.value("key").await?, &r#"{"in":"here"}"#.into())
 }
@@ -133,20 +98,12 @@ async fn created_at(context: Context) -> Outcome {
         let entry = here.get("key").await?.ok_or_else(|| Failure::new(&call))?;
         expect_equal(&call, &entry.key, "key")?;
         expect_equal(format!("expires_at of {call}"), entry.expires_at, None)?;
-        let created = entry
-            .created_at
-            .ok_or_else(|| Failure::new(format!("{call}: no time")))?;
+        let created = entry.created_at.ok_or_else(|| Failure::new(format!("{call}: no time")))?;
         let created = SystemTime::try_from(created)?;
         // Stored times have microseconds.
         let range = before - Duration::from_micros(1)..=after + Duration::from_micros(1);
-        expect(
-            range.contains(&created),
-            format!("{call}: {created:?} is not in {range:?}"),
-        )?;
-        expect(
-            created >= earlier,
-            format!("{call}: {created:?} is before {earlier:?}"),
-        )?;
+        expect(range.contains(&created), format!("{call}: {created:?} is not in {range:?}"))?;
+        expect(created >= earlier, format!("{call}: {created:?} is before {earlier:?}"))?;
         earlier = created;
     }
     Ok(())

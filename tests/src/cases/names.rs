@@ -22,12 +22,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("odd_collections_are_listed", odd_collections_are_listed)
             .own_server()
             .needs(Need::ListCollections),
-        Case::new(
-            "odd_collections_are_removed_alone",
-            odd_collections_are_removed,
-        )
-        .own_server()
-        .needs(Need::DeleteCollection),
+        Case::new("odd_collections_are_removed_alone", odd_collections_are_removed)
+            .own_server()
+            .needs(Need::DeleteCollection),
         Case::new("separators_in_collection_and_key", separators).own_server(),
         Case::new("the_longest_names", longest),
         Case::any_store("refused_names", refused_names),
@@ -45,10 +42,7 @@ fn collections(context: &Context) -> Vec<String> {
 }
 
 fn taken(context: &Context, names: Vec<String>) -> Vec<String> {
-    names
-        .into_iter()
-        .filter(|name| context.takes(name))
-        .collect()
+    names.into_iter().filter(|name| context.takes(name)).collect()
 }
 
 /// A value that no other name has.
@@ -62,9 +56,7 @@ async fn put_all(here: &Collection, keys: &[String]) -> Outcome {
         here.put(key, value_of(key)).await?;
     }
     let others = keys.iter().skip(1).step_by(2);
-    Ok(here
-        .put_many(others.map(|key| entry(key, value_of(key))).collect())
-        .await?)
+    Ok(here.put_many(others.map(|key| entry(key, value_of(key))).collect()).await?)
 }
 
 async fn odd_keys(context: Context) -> Outcome {
@@ -86,24 +78,10 @@ async fn odd_keys(context: Context) -> Outcome {
     for (index, key) in keys.iter().enumerate() {
         expect_equal(here.describe("Delete", key), here.delete(key).await?, true)?;
         let left = found(here.get_many(&keys).await?)?;
-        let lost = left
-            .iter()
-            .skip(index + 1)
-            .find(|(_, value)| value.is_none());
-        expect_equal(
-            format!("lost with {}", here.describe("Delete", key)),
-            lost,
-            None,
-        )?;
-        let there = left
-            .iter()
-            .take(index + 1)
-            .find(|(_, value)| value.is_some());
-        expect_equal(
-            format!("there after {}", here.describe("Delete", key)),
-            there,
-            None,
-        )?;
+        let lost = left.iter().skip(index + 1).find(|(_, value)| value.is_none());
+        expect_equal(format!("lost with {}", here.describe("Delete", key)), lost, None)?;
+        let there = left.iter().take(index + 1).find(|(_, value)| value.is_some());
+        expect_equal(format!("there after {}", here.describe("Delete", key)), there, None)?;
     }
     Ok(())
 }
@@ -124,11 +102,7 @@ async fn odd_keys_are_listed(context: Context) -> Outcome {
     expect_same_names(&here.describe("ScanEntries", &""), &scanned, &keys)?;
     // A prefix is text and nothing else: no pattern, no path.
     for prefix in ["*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " "] {
-        let expected: Vec<_> = keys
-            .iter()
-            .filter(|key| key.starts_with(prefix))
-            .cloned()
-            .collect();
+        let expected: Vec<_> = keys.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
         let listed = here.sorted_keys(prefix).await?;
         expect_same_names(&here.describe("ListKeys", &prefix), &listed, &expected)?;
     }
@@ -144,11 +118,7 @@ async fn odd_collections(context: Context) -> Outcome {
             let found = place.value(key).await?;
             context.expect_value(place.describe("Get", &key), found, &value_of(name))?;
         }
-        expect_equal(
-            place.describe("Get", &"none"),
-            place.get("none").await?,
-            None,
-        )?;
+        expect_equal(place.describe("Get", &"none"), place.get("none").await?, None)?;
         if context.capabilities.list_keys {
             let mut expected = vec!["key".to_owned(), name.clone()];
             expected.sort_unstable();
@@ -159,19 +129,12 @@ async fn odd_collections(context: Context) -> Outcome {
     }
     for (index, name) in collections.iter().enumerate() {
         let place = context.here.beside(name);
-        expect_equal(
-            place.describe("Delete", &"key"),
-            place.delete("key").await?,
-            true,
-        )?;
+        expect_equal(place.describe("Delete", &"key"), place.delete("key").await?, true)?;
         let others = collections.iter().skip(index + 1);
         for other in others.filter(|other| odd::are_alike(name, other)) {
             let call = context.here.beside(other).describe("Get", &"key");
             let found = context.here.beside(other).get("key").await?;
-            expect(
-                found.is_some(),
-                format!("lost with collection {name:?}: {call}"),
-            )?;
+            expect(found.is_some(), format!("lost with collection {name:?}: {call}"))?;
         }
     }
     Ok(())
@@ -191,19 +154,11 @@ async fn odd_collections_are_listed(context: Context) -> Outcome {
     let mut collections = collections(&context);
     put_in_each(&context, &collections).await?;
     collections.sort_unstable();
-    for prefix in [
-        "", "*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " ",
-    ] {
-        let mut listed = context
-            .client
-            .collections(context.store(), prefix, 0)
-            .await?;
+    for prefix in ["", "*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " "] {
+        let mut listed = context.client.collections(context.store(), prefix, 0).await?;
         listed.sort_unstable();
-        let expected: Vec<_> = collections
-            .iter()
-            .filter(|name| name.starts_with(prefix))
-            .cloned()
-            .collect();
+        let expected: Vec<_> =
+            collections.iter().filter(|name| name.starts_with(prefix)).cloned().collect();
         expect_same_names(&format!("ListCollections {prefix:?}"), &listed, &expected)?;
     }
     Ok(())
@@ -220,10 +175,7 @@ async fn odd_collections_are_removed(context: Context) -> Outcome {
         let others = collections.iter().skip(index + 1);
         for other in others.filter(|other| odd::are_alike(name, other)) {
             let found = context.here.beside(other).get("key").await?;
-            expect(
-                found.is_some(),
-                format!("collection {other:?} is lost with {call}"),
-            )?;
+            expect(found.is_some(), format!("collection {other:?} is lost with {call}"))?;
         }
     }
     Ok(())
@@ -232,18 +184,12 @@ async fn odd_collections_are_removed(context: Context) -> Outcome {
 /// A store that joins collection and key must tell `a:` and `:b` from `a` and
 /// `::b`.
 async fn separators(context: Context) -> Outcome {
-    let parts = [
-        "a", "a:", "a::", "a:::", ":b", "::b", "b", "a::b", "a/b", "a/", "/b", "a__b",
-    ];
-    let parts = parts
-        .into_iter()
-        .chain(["__b", "a__", "a.b", "default_collection::b"]);
+    let parts = ["a", "a:", "a::", "a:::", ":b", "::b", "b", "a::b", "a/b", "a/", "/b", "a__b"];
+    let parts = parts.into_iter().chain(["__b", "a__", "a.b", "default_collection::b"]);
     let parts: Vec<&str> = parts.collect();
     for collection in &parts {
         let place = context.here.beside(collection);
-        let entries = parts
-            .iter()
-            .map(|key| entry(*key, value_of(&format!("{collection} {key}"))));
+        let entries = parts.iter().map(|key| entry(*key, value_of(&format!("{collection} {key}"))));
         place.put_many(entries.collect()).await?;
     }
     let mut sorted = parts.clone();
@@ -275,18 +221,14 @@ async fn longest(context: Context) -> Outcome {
     let ends = ["a", "b", "é"];
     let of_length = |length: usize, end: &str| "n".repeat(length - end.len()) + end;
     for collection in ends {
-        let place = context
-            .here
-            .beside(&of_length(collection_length, collection));
+        let place = context.here.beside(&of_length(collection_length, collection));
         for key in ends {
             let value = value_of(&format!("{collection} {key}"));
             place.put(&of_length(key_length, key), value).await?;
         }
     }
     for collection in ends {
-        let place = context
-            .here
-            .beside(&of_length(collection_length, collection));
+        let place = context.here.beside(&of_length(collection_length, collection));
         for key in ends {
             let expected = value_of(&format!("{collection} {key}"));
             let key = of_length(key_length, key);
@@ -306,24 +248,13 @@ async fn refused_names(context: Context) -> Outcome {
     for start in context.setup.facts.refused_name_starts {
         let name = format!("{start}name");
         let there = here.beside(&name);
-        for (place, key, reason) in [
-            (here, name.as_str(), "INVALID_KEY"),
-            (&there, "key", "INVALID_COLLECTION"),
-        ] {
+        for (place, key, reason) in
+            [(here, name.as_str(), "INVALID_KEY"), (&there, "key", "INVALID_COLLECTION")]
+        {
             let put = place.put(key, "{}").await;
-            refused(
-                put,
-                place.describe("Put", &key),
-                Code::InvalidArgument,
-                reason,
-            )?;
+            refused(put, place.describe("Put", &key), Code::InvalidArgument, reason)?;
             let get = place.get(key).await;
-            refused(
-                get,
-                place.describe("Get", &key),
-                Code::InvalidArgument,
-                reason,
-            )?;
+            refused(get, place.describe("Get", &key), Code::InvalidArgument, reason)?;
         }
     }
     Ok(())
@@ -331,24 +262,10 @@ async fn refused_names(context: Context) -> Outcome {
 
 /// Says which names are too many and which are lacking.
 fn expect_same_names(call: &str, found: &[String], expected: &[String]) -> Outcome {
-    let extra: Vec<_> = found
-        .iter()
-        .filter(|name| !expected.contains(name))
-        .collect();
-    let lacking: Vec<_> = expected
-        .iter()
-        .filter(|name| !found.contains(name))
-        .collect();
+    let extra: Vec<_> = found.iter().filter(|name| !expected.contains(name)).collect();
+    let lacking: Vec<_> = expected.iter().filter(|name| !found.contains(name)).collect();
     let nothing: Vec<&String> = Vec::new();
-    expect_equal(
-        format!("{call}: names that it should not have"),
-        extra,
-        nothing.clone(),
-    )?;
+    expect_equal(format!("{call}: names that it should not have"), extra, nothing.clone())?;
     expect_equal(format!("{call}: names that it lacks"), lacking, nothing)?;
-    expect_equal(
-        format!("{call}: the number of names"),
-        found.len(),
-        expected.len(),
-    )
+    expect_equal(format!("{call}: the number of names"), found.len(), expected.len())
 }

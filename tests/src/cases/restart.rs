@@ -18,15 +18,10 @@ use crate::wait::until;
 pub(super) fn cases() -> Vec<Case> {
     let case = |case: Case| case.own_server();
     vec![
-        case(Case::new("graceful_stop", |context| {
-            keeps(context, Stop::Gracefully)
-        })),
+        case(Case::new("graceful_stop", |context| keeps(context, Stop::Gracefully))),
         case(Case::new("kill", |context| keeps(context, Stop::Killed))),
         case(Case::new("kill_during_64_writers", kill_during_writers)),
-        case(Case::new(
-            "kill_during_replacement",
-            kill_during_replacement,
-        )),
+        case(Case::new("kill_during_replacement", kill_during_replacement)),
         case(Case::new("expiry_goes_on", expiry_goes_on)),
         case(Case::new("again_and_again", again_and_again)),
     ]
@@ -36,27 +31,16 @@ pub(super) fn cases() -> Vec<Case> {
 async fn keeps(context: Context, how: Stop) -> Outcome {
     let here = &context.here;
     let there = here.beside("there");
-    let values = [
-        r#"{"n": 1.0}"#.into(),
-        Bytes::from(r#"{"é":"😀"}"#),
-        object_of(100_000),
-    ];
+    let values = [r#"{"n": 1.0}"#.into(), Bytes::from(r#"{"é":"😀"}"#), object_of(100_000)];
     let keys = ["one", "two/é", "large"];
-    let entries = keys
-        .iter()
-        .zip(&values)
-        .map(|(key, value)| entry(*key, value.clone()));
+    let entries = keys.iter().zip(&values).map(|(key, value)| entry(*key, value.clone()));
     let ttl = duration(Duration::from_hours(10));
     here.put_many_with(entries.collect(), Some(ttl)).await?;
     there.put("one", r#"{"in":"there"}"#).await?;
     here.put("deleted", "{}").await?;
     here.delete("deleted").await?;
     let mut before = Vec::new();
-    for (place, key) in keys
-        .map(|key| (here, key))
-        .into_iter()
-        .chain([(&there, "one")])
-    {
+    for (place, key) in keys.map(|key| (here, key)).into_iter().chain([(&there, "one")]) {
         before.push((place.collection.clone(), key, place.get(key).await?));
     }
 
@@ -67,23 +51,14 @@ async fn keeps(context: Context, how: Stop) -> Outcome {
         expect_equal(place.describe("Get", &key), place.get(key).await?, expected)?;
     }
     let here = &context.here;
-    expect_equal(
-        here.describe("Get", &"deleted"),
-        here.get("deleted").await?,
-        None,
-    )?;
+    expect_equal(here.describe("Get", &"deleted"), here.get("deleted").await?, None)?;
     context.round_trip("after", "{}").await
 }
 
 /// Every write that was acknowledged before the kill is there after it.
 async fn kill_during_writers(context: Context) -> Outcome {
     let acknowledged = Mutex::new(Vec::new());
-    let count = || {
-        acknowledged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
-    };
+    let count = || acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len();
     let writers = (0..64).map(async |writer| {
         let here = context.here.clone();
         for round in 0.. {
@@ -102,19 +77,15 @@ async fn kill_during_writers(context: Context) -> Outcome {
         }
     });
     let killer = async {
-        until("1,000 writes are acknowledged", async || {
-            Ok((count() >= 1_000).then_some(()))
-        })
-        .await?;
+        until("1,000 writes are acknowledged", async || Ok((count() >= 1_000).then_some(())))
+            .await?;
         context.running.kill()
     };
     let (_, outcome) = futures::future::join(join_all(writers), killer).await;
     outcome?;
 
     let context = context.restart(Stop::Killed).await?;
-    let acknowledged = acknowledged
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let acknowledged = acknowledged.into_inner().unwrap_or_else(PoisonError::into_inner);
     for part in acknowledged.chunks(100) {
         let keys: Vec<&str> = part.iter().map(|(key, _)| key.as_str()).collect();
         let results = found(context.here.get_many(&keys).await?)?;
@@ -178,28 +149,15 @@ async fn expiry_goes_on(context: Context) -> Outcome {
     context.here.put("lives", "{}").await?;
     let context = context.restart(Stop::Gracefully).await?;
     let here = &context.here;
-    until(
-        format!("{} finds nothing", here.describe("Get", &"ends")),
-        async || Ok(here.get("ends").await?.is_none().then_some(())),
-    )
+    until(format!("{} finds nothing", here.describe("Get", &"ends")), async || {
+        Ok(here.get("ends").await?.is_none().then_some(()))
+    })
     .await?;
     let there = here.get("lives").await?.is_some();
-    expect_equal(
-        here.describe("Get", &"lives"),
-        there,
-        context.capabilities.persistent,
-    )?;
+    expect_equal(here.describe("Get", &"lives"), there, context.capabilities.persistent)?;
     if context.capabilities.list_keys {
-        let expected: &[&str] = if context.capabilities.persistent {
-            &["lives"]
-        } else {
-            &[]
-        };
-        expect_equal(
-            here.describe("ListKeys", &""),
-            here.keys("", 0).await?,
-            expected,
-        )?;
+        let expected: &[&str] = if context.capabilities.persistent { &["lives"] } else { &[] };
+        expect_equal(here.describe("ListKeys", &""), here.keys("", 0).await?, expected)?;
     }
     Ok(())
 }
@@ -208,11 +166,7 @@ async fn again_and_again(mut context: Context) -> Outcome {
     for round in 0..5 {
         let key = format!("key-{round}");
         context.round_trip(&key, object_of(round * 20_000)).await?;
-        let how = if round % 2 == 0 {
-            Stop::Killed
-        } else {
-            Stop::Gracefully
-        };
+        let how = if round % 2 == 0 { Stop::Killed } else { Stop::Gracefully };
         context = context.restart(how).await?;
         for earlier in 0..=round {
             let key = format!("key-{earlier}");

@@ -17,12 +17,8 @@ pub(super) fn cases() -> Vec<Case> {
         case(Case::any_store("nothing", nothing)),
         case(Case::new("all_facts_of_an_entry", facts)),
         case(Case::new("with_a_prefix", prefix)),
-        case(Case::new("twenty_thousand_entries", |context| {
-            all(context, 20_000, 20)
-        })),
-        case(Case::new("large_entries", |context| {
-            all(context, 24, 1 << 20)
-        })),
+        case(Case::new("twenty_thousand_entries", |context| all(context, 20_000, 20))),
+        case(Case::new("large_entries", |context| all(context, 24, 1 << 20))),
         case(Case::new("messages_stay_small", messages_stay_small)),
         case(Case::new("while_others_write", while_others_write)),
     ]
@@ -52,32 +48,21 @@ async fn nothing(context: Context) -> Outcome {
 
 async fn facts(context: Context) -> Outcome {
     let here = &context.here;
-    let entries = vec![
-        entry("a", "{}"),
-        entry_for("b", r#"{"b":1}"#, Duration::from_hours(1)),
-    ];
+    let entries = vec![entry("a", "{}"), entry_for("b", r#"{"b":1}"#, Duration::from_hours(1))];
     here.put_many(entries).await?;
     let mut gotten = Vec::new();
     for key in ["a", "b"] {
         gotten.extend(here.get(key).await?);
     }
-    expect_equal(
-        here.describe("ScanEntries", &""),
-        here.scan("").await?,
-        gotten,
-    )
+    expect_equal(here.describe("ScanEntries", &""), here.scan("").await?, gotten)
 }
 
 async fn prefix(context: Context) -> Outcome {
     let here = &context.here;
     let keys = ["a", "ab", "abc", "b", "a%", "a*", "a_", "a/"];
-    here.put_many(keys.map(|key| entry(key, "{}")).to_vec())
-        .await?;
+    here.put_many(keys.map(|key| entry(key, "{}")).to_vec()).await?;
     for prefix in ["a", "ab", "a%", "a*", "a_", "a/", "c", ""] {
-        let mut expected: Vec<_> = keys
-            .into_iter()
-            .filter(|key| key.starts_with(prefix))
-            .collect();
+        let mut expected: Vec<_> = keys.into_iter().filter(|key| key.starts_with(prefix)).collect();
         expected.sort_unstable();
         let scanned = here.scan(prefix).await?;
         let scanned: Vec<&str> = scanned.iter().map(|entry| entry.key.as_str()).collect();
@@ -103,10 +88,7 @@ async fn messages_stay_small(context: Context) -> Outcome {
     fill(&context.here, 2_000, 500).await?;
     for message in context.here.scan_messages("").await? {
         let size = message.encoded_len();
-        expect(
-            size <= (64 << 10) + 700,
-            format!("a message of ScanEntries has {size} bytes"),
-        )?;
+        expect(size <= (64 << 10) + 700, format!("a message of ScanEntries has {size} bytes"))?;
     }
     Ok(())
 }

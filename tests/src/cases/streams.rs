@@ -42,48 +42,26 @@ async fn get_in_order(context: Context) -> Outcome {
         }
     }
     let streamed = found(here.stream_results(keys.clone()).await?)?;
-    expect_equal(
-        "the number of results of StreamGetMany",
-        streamed.len(),
-        keys.len(),
-    )?;
+    expect_equal("the number of results of StreamGetMany", streamed.len(), keys.len())?;
     for ((key, value), asked) in streamed.iter().zip(&keys) {
         expect_equal("the key of a result of StreamGetMany", key, asked)?;
         let there = !asked.starts_with("none");
-        expect_equal(
-            here.describe("StreamGetMany", asked),
-            value.is_some(),
-            there,
-        )?;
+        expect_equal(here.describe("StreamGetMany", asked), value.is_some(), there)?;
     }
     let mut single = Vec::new();
     for part in keys.chunks(1_000) {
         single.extend(found(here.get_many(part).await?)?);
     }
-    expect(
-        single == streamed,
-        "GetMany and StreamGetMany answer differently",
-    )
+    expect(single == streamed, "GetMany and StreamGetMany answer differently")
 }
 
 async fn get_more(context: Context) -> Outcome {
     let here = &context.here;
     here.put("key", "{}").await?;
-    let keys: Vec<String> = (0..50_000)
-        .map(|n| {
-            if n % 1000 == 7 {
-                "key".into()
-            } else {
-                format!("n{n}")
-            }
-        })
-        .collect();
+    let keys: Vec<String> =
+        (0..50_000).map(|n| if n % 1000 == 7 { "key".into() } else { format!("n{n}") }).collect();
     let results = found(here.stream_results(keys.clone()).await?)?;
-    expect_equal(
-        "the number of results of StreamGetMany",
-        results.len(),
-        keys.len(),
-    )?;
+    expect_equal("the number of results of StreamGetMany", results.len(), keys.len())?;
     let there = results.iter().filter(|(_, value)| value.is_some()).count();
     expect_equal("the number of entries of StreamGetMany", there, 50)
 }
@@ -95,18 +73,12 @@ async fn get_messages_stay_small(context: Context) -> Outcome {
     let total: usize = messages.iter().map(prost::Message::encoded_len).sum();
     for message in &messages {
         let size = message.encoded_len();
-        expect(
-            size <= (64 << 10) + 700,
-            format!("a message of StreamGetMany has {size} bytes"),
-        )?;
+        expect(size <= (64 << 10) + 700, format!("a message of StreamGetMany has {size} bytes"))?;
     }
     // Neither are they tiny, which would cost much more than the bytes.
     let most = total / (16 << 10);
     let count = messages.len();
-    expect(
-        count <= most,
-        format!("{total} bytes came in {count} messages"),
-    )
+    expect(count <= most, format!("{total} bytes came in {count} messages"))
 }
 
 async fn get_large(context: Context) -> Outcome {
@@ -117,11 +89,7 @@ async fn get_large(context: Context) -> Outcome {
     let results = found(here.stream_results(keys).await?)?;
     for (n, (key, value)) in results.into_iter().enumerate() {
         let expected = format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(1 << 20));
-        context.expect_value(
-            here.describe("StreamGetMany", &key),
-            value,
-            &expected.into(),
-        )?;
+        context.expect_value(here.describe("StreamGetMany", &key), value, &expected.into())?;
     }
     Ok(())
 }
@@ -132,14 +100,8 @@ async fn get_ends_early(context: Context) -> Outcome {
     let keys: Vec<String> = (0..20_000).map(|n| format!("key-{n}")).collect();
     for _ in 0..5 {
         let mut stream = here.open_get_many(keys.clone()).await?;
-        let first = stream
-            .message()
-            .await?
-            .ok_or_else(|| Failure::new("no first message"))?;
-        expect(
-            !first.results.is_empty(),
-            "the first message of StreamGetMany is empty",
-        )?;
+        let first = stream.message().await?.ok_or_else(|| Failure::new("no first message"))?;
+        expect(!first.results.is_empty(), "the first message of StreamGetMany is empty")?;
     }
     here.get("key").await?;
     Ok(())
@@ -147,9 +109,7 @@ async fn get_ends_early(context: Context) -> Outcome {
 
 fn batch_of(first: usize, count: usize) -> Vec<kvgate_proto::v1::PutEntry> {
     let numbers = first..first + count;
-    numbers
-        .map(|n| entry(format!("key-{n}"), format!(r#"{{"n":{n}}}"#)))
-        .collect()
+    numbers.map(|n| entry(format!("key-{n}"), format!(r#"{{"n":{n}}}"#))).collect()
 }
 
 async fn put_in_order(context: Context) -> Outcome {
@@ -165,11 +125,7 @@ async fn put_in_order(context: Context) -> Outcome {
     if let Some(error) = error {
         return Err(error.into());
     }
-    expect_equal(
-        "what StreamPutMany acknowledges",
-        stored,
-        [1, 100, 0, 7, 1_000, 3],
-    )?;
+    expect_equal("what StreamPutMany acknowledges", stored, [1, 100, 0, 7, 1_000, 3])?;
     let keys: Vec<String> = (0..first).map(|n| format!("key-{n}")).collect();
     let results = found(here.get_many(&keys).await?)?;
     for (n, (key, value)) in results.into_iter().enumerate() {
@@ -185,23 +141,13 @@ async fn put_one_by_one(context: Context) -> Outcome {
     let mut batches = Batches::open(&context.client).await?;
     for n in 0..20 {
         let key = format!("key-{n}");
-        batches
-            .send(here.batch(vec![entry(&key, "{}"), entry(&key, "{\"twice\":true}")]))
-            .await?;
-        expect_equal(
-            "what StreamPutMany acknowledges",
-            batches.acknowledged().await?,
-            Some(2),
-        )?;
+        batches.send(here.batch(vec![entry(&key, "{}"), entry(&key, "{\"twice\":true}")])).await?;
+        expect_equal("what StreamPutMany acknowledges", batches.acknowledged().await?, Some(2))?;
         let call = here.describe("Get", &key);
         context.expect_value(call, here.value(&key).await?, &"{\"twice\":true}".into())?;
     }
     batches.finish();
-    expect_equal(
-        "the end of StreamPutMany",
-        batches.acknowledged().await?,
-        None,
-    )
+    expect_equal("the end of StreamPutMany", batches.acknowledged().await?, None)
 }
 
 async fn put_into_several(context: Context) -> Outcome {
@@ -214,16 +160,11 @@ async fn put_into_several(context: Context) -> Outcome {
         unnamed.batch(vec![entry("b", r#"{"at":3}"#)]),
     ];
     let (stored, error) = here.stream_put_many(batches).await?;
-    expect(
-        error.is_none(),
-        format!("StreamPutMany ended with {error:?}"),
-    )?;
+    expect(error.is_none(), format!("StreamPutMany ended with {error:?}"))?;
     expect_equal("what StreamPutMany acknowledges", stored, [1, 1, 1])?;
-    for (place, key, value) in [
-        (here, "a", r#"{"at":1}"#),
-        (&there, "a", r#"{"at":2}"#),
-        (here, "b", r#"{"at":3}"#),
-    ] {
+    for (place, key, value) in
+        [(here, "a", r#"{"at":1}"#), (&there, "a", r#"{"at":2}"#), (here, "b", r#"{"at":3}"#)]
+    {
         context.expect_value(
             place.describe("Get", &key),
             place.value(key).await?,
@@ -241,52 +182,32 @@ async fn put_stops(context: Context) -> Outcome {
             Code::InvalidArgument,
             here.batch(vec![entry("x", "{}"), entry("y", "1")]),
         ),
-        (
-            "INVALID_KEY",
-            Code::InvalidArgument,
-            here.batch(vec![entry("x", "{}"), entry("", "{}")]),
-        ),
+        ("INVALID_KEY", Code::InvalidArgument, here.batch(vec![entry("x", "{}"), entry("", "{}")])),
         (
             "STORE_NOT_FOUND",
             Code::NotFound,
-            context
-                .client
-                .collection("no such store", "c")
-                .batch(vec![entry("x", "{}")]),
+            context.client.collection("no such store", "c").batch(vec![entry("x", "{}")]),
         ),
     ];
     for (reason, code, bad) in bad {
         let good = here.batch(vec![entry("good", "{}")]);
         let after = here.batch(vec![entry("after", "{}")]);
-        let (stored, error) = here
-            .stream_put_many(vec![good.clone(), good, bad, after])
-            .await?;
+        let (stored, error) = here.stream_put_many(vec![good.clone(), good, bad, after]).await?;
         let call = format!("StreamPutMany with a batch of {reason}");
         expect_equal(&call, stored, [1, 1])?;
         let ended = error.map_or(Ok(()), Err);
         refused(ended, &call, code, reason)?;
         let left = found(here.get_many(&["good", "x", "after"]).await?)?;
         let left: Vec<bool> = left.iter().map(|(_, value)| value.is_some()).collect();
-        expect_equal(
-            format!("what {call} has stored"),
-            left,
-            [true, false, false],
-        )?;
+        expect_equal(format!("what {call} has stored"), left, [true, false, false])?;
     }
     Ok(())
 }
 
 async fn put_nothing(context: Context) -> Outcome {
     let (stored, error) = context.here.stream_put_many(Vec::new()).await?;
-    expect(
-        error.is_none(),
-        format!("StreamPutMany ended with {error:?}"),
-    )?;
-    expect_equal(
-        "what an empty StreamPutMany acknowledges",
-        stored,
-        Vec::<i64>::new(),
-    )
+    expect(error.is_none(), format!("StreamPutMany ended with {error:?}"))?;
+    expect_equal("what an empty StreamPutMany acknowledges", stored, Vec::<i64>::new())
 }
 
 /// What was acknowledged stays when the caller goes away without an end.
@@ -294,11 +215,7 @@ async fn put_goes_away(context: Context) -> Outcome {
     let here = &context.here;
     let mut batches = Batches::open(&context.client).await?;
     batches.send(here.batch(batch_of(0, 100))).await?;
-    expect_equal(
-        "what StreamPutMany acknowledges",
-        batches.acknowledged().await?,
-        Some(100),
-    )?;
+    expect_equal("what StreamPutMany acknowledges", batches.acknowledged().await?, Some(100))?;
     drop(batches);
     let keys: Vec<String> = (0..100).map(|n| format!("key-{n}")).collect();
     let results = found(here.get_many(&keys).await?)?;

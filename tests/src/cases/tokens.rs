@@ -23,9 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-const INVENTED: &[&str] = &[
-    "x", "0", "AAAA", "null", "{}", "é", "%", "../..", "a b", "=", "\n",
-];
+const INVENTED: &[&str] = &["x", "0", "AAAA", "null", "{}", "é", "%", "../..", "a b", "=", "\n"];
 
 fn expect_bad_token<T: Debug>(answer: Answer<T>, call: &str) -> Outcome {
     refused_field(answer, call, "INVALID_PAGE_TOKEN", "page_token").map(|_| ())
@@ -42,10 +40,7 @@ async fn invented(context: Context) -> Outcome {
 
 async fn invented_of_collections(context: Context) -> Outcome {
     for token in INVENTED {
-        let answer = context
-            .client
-            .list_collections(context.store(), "", 10, token)
-            .await;
+        let answer = context.client.list_collections(context.store(), "", 10, token).await;
         expect_bad_token(answer, &format!("ListCollections with the token {token:?}"))?;
     }
     Ok(())
@@ -54,13 +49,9 @@ async fn invented_of_collections(context: Context) -> Outcome {
 /// A token that leads to the second page of keys that begin with `k`.
 async fn token(context: &Context) -> Outcome<String> {
     let here = &context.here;
-    here.put_many((0..10).map(|n| entry(format!("k{n}"), "{}")).collect())
-        .await?;
+    here.put_many((0..10).map(|n| entry(format!("k{n}"), "{}")).collect()).await?;
     let token = here.list_keys("k", 3, "").await?.next_page_token;
-    expect(
-        !token.is_empty(),
-        here.describe("ListKeys", &"the first page of four has no token"),
-    )?;
+    expect(!token.is_empty(), here.describe("ListKeys", &"the first page of four has no token"))?;
     Ok(token)
 }
 
@@ -72,22 +63,12 @@ async fn foreign(context: Context) -> Outcome {
     let answer = here.list_keys("", 3, &token).await;
     expect_bad_token(answer, &here.describe("ListKeys", &"with another prefix"))?;
     let answer = there.list_keys("k", 3, &token).await;
-    expect_bad_token(
-        answer,
-        &there.describe("ListKeys", &"with a token of another collection"),
-    )?;
+    expect_bad_token(answer, &there.describe("ListKeys", &"with a token of another collection"))?;
     // The same place by its other name is the same request or a bad token, but
     // never a wrong page.
-    let answer = context
-        .client
-        .collection("", &here.collection)
-        .list_keys("k", 9, &token)
-        .await;
+    let answer = context.client.collection("", &here.collection).list_keys("k", 9, &token).await;
     if let Ok(page) = answer {
-        return expect(
-            page.keys.len() == 7,
-            format!("the second page has {:?}", page.keys),
-        );
+        return expect(page.keys.len() == 7, format!("the second page has {:?}", page.keys));
     }
     expect_bad_token(answer, "ListKeys with a token of the store's other name")
 }
@@ -105,20 +86,14 @@ async fn changed(context: Context) -> Outcome {
         expect_bad_token(answer, &here.describe("ListKeys", &call))?;
         let cut: String = token.chars().take(index.max(1)).collect();
         let answer = here.list_keys("k", 3, &cut).await;
-        expect_bad_token(
-            answer,
-            &here.describe("ListKeys", &format!("the token cut to {cut:?}")),
-        )?;
+        expect_bad_token(answer, &here.describe("ListKeys", &format!("the token cut to {cut:?}")))?;
     }
     Ok(())
 }
 
 async fn other_kind(context: Context) -> Outcome {
     let token = token(&context).await?;
-    let answer = context
-        .client
-        .list_collections(context.store(), "k", 3, &token)
-        .await;
+    let answer = context.client.list_collections(context.store(), "k", 3, &token).await;
     expect_bad_token(answer, "ListCollections with a token of ListKeys")
 }
 

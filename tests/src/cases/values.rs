@@ -13,9 +13,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("shapes", |context| texts(context, SHAPES)),
         Case::new("strings", |context| texts(context, STRINGS)),
         Case::new("numbers", |context| texts(context, NUMBERS)),
-        Case::new("inner_white_space", |context| {
-            texts(context, INNER_WHITE_SPACE)
-        }),
+        Case::new("inner_white_space", |context| texts(context, INNER_WHITE_SPACE)),
         Case::new("outer_white_space_is_dropped", outer_white_space),
         Case::new("nesting_of_128", nesting),
         Case::new("one_mebibyte", |context| size(context, 1 << 20)),
@@ -69,11 +67,8 @@ const NUMBERS: &[&str] = &[
     r#"{"beyond a double":1e400,"below a double":1e-400}"#,
 ];
 
-const INNER_WHITE_SPACE: &[&str] = &[
-    "{ }",
-    "{\n  \"a\" : 1 ,\r\n\t\"b\":[ 1 , 2 ]\n}",
-    "{\"a\":  {\n} }",
-];
+const INNER_WHITE_SPACE: &[&str] =
+    &["{ }", "{\n  \"a\" : 1 ,\r\n\t\"b\":[ 1 , 2 ]\n}", "{\"a\":  {\n} }"];
 
 async fn texts(context: Context, texts: &'static [&'static str]) -> Outcome {
     for (index, text) in texts.iter().enumerate() {
@@ -86,11 +81,7 @@ async fn texts(context: Context, texts: &'static [&'static str]) -> Outcome {
 async fn outer_white_space(context: Context) -> Outcome {
     context.here.put("key", " \r\n\t{\"a\": 1}\n ").await?;
     let found = context.here.value("key").await?;
-    context.expect_value(
-        context.here.describe("Get", &"key"),
-        found,
-        &"{\"a\": 1}".into(),
-    )
+    context.expect_value(context.here.describe("Get", &"key"), found, &"{\"a\": 1}".into())
 }
 
 async fn nesting(context: Context) -> Outcome {
@@ -103,11 +94,7 @@ async fn nesting(context: Context) -> Outcome {
 
 /// `levels` levels, the innermost of which is `inner`.
 pub(super) fn nested(open: &str, inner: &str, close: &str, levels: usize) -> String {
-    format!(
-        "{}{inner}{}",
-        open.repeat(levels - 1),
-        close.repeat(levels - 1)
-    )
+    format!("{}{inner}{}", open.repeat(levels - 1), close.repeat(levels - 1))
 }
 
 /// An object of exactly this many bytes.
@@ -131,9 +118,7 @@ async fn size(context: Context, bytes: usize) -> Outcome {
 /// over somewhere near these sizes, counted with what they store beside them.
 async fn around_file_size(context: Context) -> Outcome {
     for size in (32_400..=32_800).step_by(16) {
-        context
-            .round_trip(&format!("key-{size}"), object_of(size))
-            .await?;
+        context.round_trip(&format!("key-{size}"), object_of(size)).await?;
         let wide = format!(r#"{{"pad":"{}"}}"#, "é".repeat(size));
         context.round_trip("wide", wide).await?;
     }
@@ -164,10 +149,7 @@ async fn every_call(context: Context) -> Outcome {
     }
     if context.capabilities.list_keys {
         let entries = here.scan("").await?;
-        check(
-            "ScanEntries",
-            entries.into_iter().next().map(|entry| entry.value),
-        )?;
+        check("ScanEntries", entries.into_iter().next().map(|entry| entry.value))?;
     }
     Ok(())
 }

@@ -18,36 +18,22 @@ impl Client {
     /// Describes one store.
     pub async fn get_store(&self, store: &str) -> Answer<Store> {
         let call = describe("GetStore", store, None, &());
-        let result = self
-            .stores()
-            .get_store(GetStoreRequest {
-                store: store.to_owned(),
-            })
-            .await;
+        let result = self.stores().get_store(GetStoreRequest { store: store.to_owned() }).await;
         let missing = tonic::Status::internal("the answer has no store");
-        answer(&call, result)?
-            .store
-            .ok_or_else(|| RpcError::of_call(&call, &missing))
+        answer(&call, result)?.store.ok_or_else(|| RpcError::of_call(&call, &missing))
     }
 
     /// Removes the expired entries of a store.
     pub async fn cull(&self, store: &str) -> Answer<i64> {
         let call = describe("Cull", store, None, &());
-        let result = self
-            .stores()
-            .cull(CullRequest {
-                store: store.to_owned(),
-            })
-            .await;
+        let result = self.stores().cull(CullRequest { store: store.to_owned() }).await;
         Ok(answer(&call, result)?.culled_count)
     }
 
     /// Removes everything in a store.
     pub async fn destroy_store(&self, store: &str) -> Answer<()> {
         let call = describe("DestroyStore", store, None, &());
-        let request = DestroyStoreRequest {
-            store: store.to_owned(),
-        };
+        let request = DestroyStoreRequest { store: store.to_owned() };
         answer(&call, self.stores().destroy_store(request).await).map(|_| ())
     }
 }

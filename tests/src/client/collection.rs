@@ -23,10 +23,7 @@ impl Collection {
     /// Another collection of the same store.
     #[must_use]
     pub fn beside(&self, collection: &str) -> Self {
-        Self {
-            collection: collection.to_owned(),
-            ..self.clone()
-        }
+        Self { collection: collection.to_owned(), ..self.clone() }
     }
 
     /// Names a call for its failure.

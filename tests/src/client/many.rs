@@ -14,19 +14,12 @@ use crate::rpc_error::RpcError;
 
 /// One entry to put, for ever unless its call says otherwise.
 pub fn entry(key: impl Into<String>, value: impl Into<Bytes>) -> PutEntry {
-    PutEntry {
-        key: key.into(),
-        value: value.into(),
-        ttl: None,
-    }
+    PutEntry { key: key.into(), value: value.into(), ttl: None }
 }
 
 /// One entry to put for a time.
 pub fn entry_for(key: impl Into<String>, value: impl Into<Bytes>, ttl: Duration) -> PutEntry {
-    PutEntry {
-        ttl: Some(duration(ttl)),
-        ..entry(key, value)
-    }
+    PutEntry { ttl: Some(duration(ttl)), ..entry(key, value) }
 }
 
 /// What was found under one key, or the error that it alone has.
@@ -34,10 +27,9 @@ pub fn outcome(result: GetResult) -> Answer<Option<Entry>> {
     match result.outcome {
         None => Ok(None),
         Some(Found::Entry(entry)) => Ok(Some(entry)),
-        Some(Found::Error(status)) => Err(RpcError::of_entry(
-            &format!("result of {:?}", result.key),
-            &status,
-        )),
+        Some(Found::Error(status)) => {
+            Err(RpcError::of_entry(&format!("result of {:?}", result.key), &status))
+        }
     }
 }
 
@@ -64,11 +56,8 @@ impl Collection {
     pub async fn get_many<K: AsRef<str>>(&self, keys: &[K]) -> Answer<Vec<GetResult>> {
         let keys = owned(keys);
         let call = self.describe("GetMany", &names(&keys));
-        let request = GetManyRequest {
-            store: self.store.clone(),
-            collection: self.collection.clone(),
-            keys,
-        };
+        let request =
+            GetManyRequest { store: self.store.clone(), collection: self.collection.clone(), keys };
         Ok(answer(&call, self.client.key_value().get_many(request).await)?.results)
     }
 
@@ -86,12 +75,7 @@ impl Collection {
         let keys: Vec<String> = entries.iter().map(|entry| entry.key.clone()).collect();
         let call = self.describe("PutMany", &names(&keys));
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        let request = PutManyRequest {
-            store,
-            collection,
-            entries,
-            ttl,
-        };
+        let request = PutManyRequest { store, collection, entries, ttl };
         answer(&call, self.client.key_value().put_many(request).await).map(|_| ())
     }
 
@@ -100,11 +84,7 @@ impl Collection {
         let keys = owned(keys);
         let call = self.describe("DeleteMany", &names(&keys));
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        let request = DeleteManyRequest {
-            store,
-            collection,
-            keys,
-        };
+        let request = DeleteManyRequest { store, collection, keys };
         answer(&call, self.client.key_value().delete_many(request).await)
     }
 
@@ -112,11 +92,8 @@ impl Collection {
     pub async fn ttl_many<K: AsRef<str>>(&self, keys: &[K]) -> Answer<Vec<TtlResult>> {
         let keys = owned(keys);
         let call = self.describe("TtlMany", &names(&keys));
-        let request = TtlManyRequest {
-            store: self.store.clone(),
-            collection: self.collection.clone(),
-            keys,
-        };
+        let request =
+            TtlManyRequest { store: self.store.clone(), collection: self.collection.clone(), keys };
         Ok(answer(&call, self.client.key_value().ttl_many(request).await)?.results)
     }
 }

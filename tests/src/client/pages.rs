@@ -78,9 +78,7 @@ impl Client {
         let mut collections = Vec::new();
         let mut token = String::new();
         loop {
-            let page = self
-                .list_collections(store, prefix, page_size, &token)
-                .await?;
+            let page = self.list_collections(store, prefix, page_size, &token).await?;
             collections.extend(page.collections);
             token = page.next_page_token;
             if token.is_empty() {

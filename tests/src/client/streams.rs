@@ -20,15 +20,8 @@ impl Collection {
     ) -> Answer<Streaming<StreamGetManyResponse>> {
         let call = self.describe("StreamGetMany", &keys.len());
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        let request = StreamGetManyRequest {
-            store,
-            collection,
-            keys,
-        };
-        answer(
-            &call,
-            self.client.key_value().stream_get_many(request).await,
-        )
+        let request = StreamGetManyRequest { store, collection, keys };
+        answer(&call, self.client.key_value().stream_get_many(request).await)
     }
 
     /// Reads the messages of a `StreamGetMany` to their end.
@@ -41,10 +34,7 @@ impl Collection {
     /// Reads the results of a `StreamGetMany` to their end.
     pub async fn stream_results(&self, keys: Vec<String>) -> Answer<Vec<GetResult>> {
         let messages = self.stream_get_many(keys).await?;
-        Ok(messages
-            .into_iter()
-            .flat_map(|message| message.results)
-            .collect())
+        Ok(messages.into_iter().flat_map(|message| message.results).collect())
     }
 
     /// Begins a `ScanEntries`.
@@ -82,12 +72,7 @@ impl Collection {
     /// One batch for this collection.
     pub fn batch(&self, entries: Vec<PutEntry>) -> StreamPutManyRequest {
         let (store, collection) = (self.store.clone(), self.collection.clone());
-        StreamPutManyRequest {
-            store,
-            collection,
-            entries,
-            ttl: None,
-        }
+        StreamPutManyRequest { store, collection, entries, ttl: None }
     }
 
     /// Sends all `batches` and reads what is acknowledged: how many entries of
@@ -122,10 +107,7 @@ impl Batches {
     pub async fn open(client: &Client) -> Answer<Self> {
         let (sender, batches) = mpsc::channel(1);
         let result = client.key_value().stream_put_many(batches).await;
-        Ok(Self {
-            sender,
-            answers: answer("StreamPutMany", result)?,
-        })
+        Ok(Self { sender, answers: answer("StreamPutMany", result)? })
     }
 
     /// Sends one batch.

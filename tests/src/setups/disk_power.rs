@@ -7,10 +7,7 @@ use super::{Facts, Setup};
 pub(super) const SETUP: Setup = Setup {
     name: "disk_power",
     settings: |place| {
-        format!(
-            "type = \"disk\"\ndurability = \"power\"\n{}",
-            place.directory_setting()
-        )
+        format!("type = \"disk\"\ndurability = \"power\"\n{}", place.directory_setting())
     },
     backend: None,
     facts: Facts::of("disk", Stability::Stable),

@@ -8,10 +8,7 @@ use super::{Facts, Setup};
 pub(super) const SETUP: Setup = Setup {
     name: "filetree_v1",
     settings: |place| {
-        format!(
-            "type = \"filetree\"\nsanitize = \"v1\"\n{}",
-            place.directory_setting()
-        )
+        format!("type = \"filetree\"\nsanitize = \"v1\"\n{}", place.directory_setting())
     },
     backend: None,
     facts: Facts {

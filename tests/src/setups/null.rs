@@ -8,8 +8,5 @@ pub(super) const SETUP: Setup = Setup {
     name: "null",
     settings: |_| String::from("type = \"null\"\n"),
     backend: None,
-    facts: Facts {
-        keeps_entries: false,
-        ..Facts::of("null", Stability::NotApplicable)
-    },
+    facts: Facts { keeps_entries: false, ..Facts::of("null", Stability::NotApplicable) },
 };

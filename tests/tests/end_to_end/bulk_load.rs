@@ -48,43 +48,26 @@ async fn load(setup: &str) -> Outcome {
         .args(["metadata", "--format-version", "1", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .output()?;
-    expect(
-        output.status.success(),
-        String::from_utf8_lossy(&output.stderr),
-    )?;
+    expect(output.status.success(), String::from_utf8_lossy(&output.stderr))?;
     let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
     let mut packages = Vec::new();
     for package in metadata.packages {
         let Package { id } = serde_json::from_str(package.get())?;
         packages.push((id, Bytes::from(package.get().to_owned())));
     }
-    expect(
-        packages.len() > 100,
-        format!("there are {} packages", packages.len()),
-    )?;
+    expect(packages.len() > 100, format!("there are {} packages", packages.len()))?;
 
     let setup = ALL.iter().find(|one| one.name == setup);
     let setup = setup.ok_or_else(|| Failure::new("no such setup"))?;
     let running = Running::start(setup).await?;
-    let here = running
-        .server
-        .client()
-        .await?
-        .collection("", "cargo metadata");
-    let batches = packages.chunks(20).map(|part| {
-        here.batch(
-            part.iter()
-                .map(|(id, text)| entry(id, text.clone()))
-                .collect(),
-        )
-    });
+    let here = running.server.client().await?.collection("", "cargo metadata");
+    let batches = packages
+        .chunks(20)
+        .map(|part| here.batch(part.iter().map(|(id, text)| entry(id, text.clone())).collect()));
     let batches: Vec<_> = batches.collect();
     let count = batches.len();
     let (stored, error) = here.stream_put_many(batches).await?;
-    expect(
-        error.is_none(),
-        format!("StreamPutMany ended with {error:?}"),
-    )?;
+    expect(error.is_none(), format!("StreamPutMany ended with {error:?}"))?;
     expect_equal("the number of acknowledged batches", stored.len(), count)?;
     let total = usize::try_from(stored.iter().sum::<i64>())?;
     expect_equal("the number of stored packages", total, packages.len())?;
@@ -94,22 +77,12 @@ async fn load(setup: &str) -> Outcome {
     expect_equal("the number of results", results.len(), packages.len())?;
     for ((key, value), (id, text)) in results.iter().zip(&packages) {
         expect_equal("the key of a result", key, id)?;
-        expect(
-            value.as_ref() == Some(text),
-            format!("{id} did not come back byte for byte"),
-        )?;
+        expect(value.as_ref() == Some(text), format!("{id} did not come back byte for byte"))?;
     }
     let mut rest: HashMap<String, Bytes> = packages.into_iter().collect();
     for entry in here.scan("").await? {
         let text = rest.remove(&entry.key);
-        expect(
-            text.as_ref() == Some(&entry.value),
-            format!("ScanEntries: {}", entry.key),
-        )?;
+        expect(text.as_ref() == Some(&entry.value), format!("ScanEntries: {}", entry.key))?;
     }
-    expect_equal(
-        "packages that ScanEntries lacks",
-        rest.into_keys().next(),
-        None,
-    )
+    expect_equal("packages that ScanEntries lacks", rest.into_keys().next(), None)
 }

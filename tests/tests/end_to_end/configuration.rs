@@ -18,16 +18,8 @@ const WRONG: &[Wrong] = &[
         line: 3,
         says: &["server.lissten", "listen"],
     },
-    Wrong {
-        text: "[server]\nlisten = 50051\n",
-        line: 2,
-        says: &["listen"],
-    },
-    Wrong {
-        text: "[server]\nlisten = \"localhost\"\n",
-        line: 2,
-        says: &["server.listen"],
-    },
+    Wrong { text: "[server]\nlisten = 50051\n", line: 2, says: &["listen"] },
+    Wrong { text: "[server]\nlisten = \"localhost\"\n", line: 2, says: &["server.listen"] },
     Wrong {
         text: "[server.limits]\nkeys_per_call_max = \"many\"\n",
         line: 2,
@@ -53,16 +45,8 @@ const WRONG: &[Wrong] = &[
         line: 4,
         says: &["max_entries", "max_entries_per_collection"],
     },
-    Wrong {
-        text: "[stores.main]\nmax_size = 5\n",
-        line: 1,
-        says: &["main", "type"],
-    },
-    Wrong {
-        text: "[stores.main]\ntype = \"disk\"\n",
-        line: 1,
-        says: &["directory"],
-    },
+    Wrong { text: "[stores.main]\nmax_size = 5\n", line: 1, says: &["main", "type"] },
+    Wrong { text: "[stores.main]\ntype = \"disk\"\n", line: 1, says: &["directory"] },
     Wrong {
         text: "[stores.main]\ntype = \"disk\"\ndirectory = 5\n",
         line: 3,
@@ -88,21 +72,13 @@ const WRONG: &[Wrong] = &[
         line: 2,
         says: &["default_store", "main"],
     },
-    Wrong {
-        text: "[server\n",
-        line: 1,
-        says: &[],
-    },
+    Wrong { text: "[server\n", line: 1, says: &[] },
     Wrong {
         text: "[stores.main]\ntype = \"null\"\n[stores.main]\ntype = \"null\"\n",
         line: 3,
         says: &[],
     },
-    Wrong {
-        text: "[storrs.main]\ntype = \"null\"\n",
-        line: 1,
-        says: &["storrs", "stores"],
-    },
+    Wrong { text: "[storrs.main]\ntype = \"null\"\n", line: 1, says: &["storrs", "stores"] },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,10 +87,7 @@ async fn every_fault_is_named() -> Outcome {
     for wrong in WRONG {
         let folder = Folder::new()?;
         folder.configure(wrong.text)?;
-        for arguments in [
-            &["check", "kvgate.toml"][..],
-            &["serve", "--config", "kvgate.toml"],
-        ] {
+        for arguments in [&["check", "kvgate.toml"][..], &["serve", "--config", "kvgate.toml"]] {
             let finished = folder.run(arguments).await?;
             let call = format!("{arguments:?} with {:?}", wrong.text);
             if finished.code != Some(2) {
@@ -143,13 +116,7 @@ async fn all_faults_are_named_at_once() -> Outcome {
         "[server]\nlisten = 1\nunknown_one = 1\n[stores.main]\ntype = \"null\"\nunknown_two = 2\n",
     )?;
     let finished = folder.run(&["check", "kvgate.toml"]).await?;
-    for part in [
-        "kvgate.toml:2",
-        "kvgate.toml:3",
-        "kvgate.toml:6",
-        "unknown_one",
-        "unknown_two",
-    ] {
+    for part in ["kvgate.toml:2", "kvgate.toml:3", "kvgate.toml:6", "unknown_one", "unknown_two"] {
         let text = format!("no {part:?} in {:?}", finished.output);
         expect(finished.output.contains(part), text)?;
     }
@@ -166,11 +133,7 @@ async fn a_good_one_passes() -> Outcome {
          [stores.b]\ntype = \"memory\"\n",
     )?;
     let finished = folder.run(&["check", "kvgate.toml"]).await?;
-    expect_equal(
-        format!("the exit code, with {:?}", finished.output),
-        finished.code,
-        Some(0),
-    )?;
+    expect_equal(format!("the exit code, with {:?}", finished.output), finished.code, Some(0))?;
     let data = folder.path("data").exists();
     expect(!data, "`kvgate check` has made the store's directory")
 }
@@ -178,16 +141,9 @@ async fn a_good_one_passes() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_there() -> Outcome {
     let folder = Folder::new()?;
-    for arguments in [
-        &["check", "none.toml"][..],
-        &["serve", "--config", "none.toml"],
-    ] {
+    for arguments in [&["check", "none.toml"][..], &["serve", "--config", "none.toml"]] {
         let finished = folder.run(arguments).await?;
-        expect_equal(
-            format!("the exit code of {arguments:?}"),
-            finished.code,
-            Some(2),
-        )?;
+        expect_equal(format!("the exit code of {arguments:?}"), finished.code, Some(2))?;
         let named = finished.output.contains("none.toml");
         expect(named, format!("no file's name in {:?}", finished.output))?;
     }
@@ -199,11 +155,7 @@ async fn wrong_usage() -> Outcome {
     let folder = Folder::new()?;
     for arguments in [&["serv"][..], &["serve", "--no-such-option"], &["check"]] {
         let finished = folder.run(arguments).await?;
-        expect_equal(
-            format!("the exit code of {arguments:?}"),
-            finished.code,
-            Some(2),
-        )?;
+        expect_equal(format!("the exit code of {arguments:?}"), finished.code, Some(2))?;
     }
     Ok(())
 }
@@ -228,9 +180,7 @@ async fn a_port_in_use() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_on_one_port() -> Outcome {
     let folder = Folder::new()?;
-    let server = folder
-        .start("default_store = \"a\"\n[stores.a]\ntype = \"null\"\n")
-        .await?;
+    let server = folder.start("default_store = \"a\"\n[stores.a]\ntype = \"null\"\n").await?;
     let address = server.address();
     let other = Folder::new()?;
     other.configure(&format!(

@@ -30,12 +30,7 @@ async fn start(folder: &Folder, store_type: &str) -> Outcome<(Server, Collection
 /// `bad` is `DATA_LOSS` by every call; its neighbours are not.
 async fn expect_one_bad(here: &Collection) -> Outcome {
     let (code, reason) = (Code::DataLoss, "UNREADABLE_ENTRY");
-    refused(
-        here.get("bad").await,
-        here.describe("Get", &"bad"),
-        code,
-        reason,
-    )?;
+    refused(here.get("bad").await, here.describe("Get", &"bad"), code, reason)?;
     let keys = ["a", "bad", "z"].map(str::to_owned);
     let many = here.get_many(&keys).await?;
     let streamed = here.stream_results(keys.to_vec()).await?;
@@ -51,15 +46,10 @@ async fn expect_one_bad(here: &Collection) -> Outcome {
     let messages = here.scan_messages("").await?;
     let entries: usize = messages.iter().map(|message| message.entries.len()).sum();
     expect_equal("the number of entries of ScanEntries", entries, 2)?;
-    let failures: Vec<_> = messages
-        .into_iter()
-        .flat_map(|message| message.failures)
-        .collect();
+    let failures: Vec<_> = messages.into_iter().flat_map(|message| message.failures).collect();
     let [failure] = <[_; 1]>::try_from(failures)
         .map_err(|all| Failure::new(format!("failures of ScanEntries: {all:?}")))?;
-    let error = outcome(failure)
-        .err()
-        .ok_or_else(|| Failure::new("ScanEntries"))?;
+    let error = outcome(failure).err().ok_or_else(|| Failure::new("ScanEntries"))?;
     error.expect(code, reason)
 }
 
@@ -90,9 +80,7 @@ async fn a_file_of_filetree() -> Outcome {
     for damage in DAMAGES {
         std::fs::write(folder.path("data/c/bad.json"), damage)?;
         let damaged = format!("with {:?}", String::from_utf8_lossy(damage));
-        expect_one_bad(&here)
-            .await
-            .map_err(|failure| failure.within(damaged))?;
+        expect_one_bad(&here).await.map_err(|failure| failure.within(damaged))?;
     }
     // What is stray is no entry.
     std::fs::remove_file(folder.path("data/c/bad.json"))?;
@@ -110,29 +98,19 @@ async fn a_row_of_disk() -> Outcome {
         let folder = Folder::new()?;
         let (_server, here) = start(&folder, store_type).await?;
         put_three(&here, "{}").await?;
-        let path = if store_type == "disk" {
-            "data/cache.db"
-        } else {
-            "data/c/cache.db"
-        };
+        let path = if store_type == "disk" { "data/cache.db" } else { "data/c/cache.db" };
         let database = Connection::open(folder.path(path))?;
         database.busy_timeout(std::time::Duration::from_secs(10))?;
         for damage in DAMAGES {
             let text = String::from_utf8_lossy(damage).into_owned();
             let update = "UPDATE Cache SET value = ?1 WHERE key LIKE '%bad'";
-            expect_equal(
-                "rows that were damaged",
-                database.execute(update, [&text])?,
-                1,
-            )?;
+            expect_equal("rows that were damaged", database.execute(update, [&text])?, 1)?;
             // Replacing what is not UTF-8 has made text of it, which may be read.
             if text.contains('\u{fffd}') {
                 continue;
             }
             let damaged = format!("{store_type} with {text:?}");
-            expect_one_bad(&here)
-                .await
-                .map_err(|failure| failure.within(damaged))?;
+            expect_one_bad(&here).await.map_err(|failure| failure.within(damaged))?;
         }
         here.put("bad", "{}").await?;
         expect_equal("ScanEntries", here.scan("").await?.len(), 3)?;
@@ -183,29 +161,19 @@ async fn a_database_that_is_none() -> Outcome {
     std::fs::create_dir(folder.path("data"))?;
     let text = "this is not a database ".repeat(1_000);
     std::fs::write(folder.path("data/cache.db"), &text)?;
-    folder.configure(&format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n{}",
-        stores(&folder, "disk")
-    ))?;
+    folder
+        .configure(&format!("[server]\nlisten = \"127.0.0.1:0\"\n{}", stores(&folder, "disk")))?;
     let mut command = Command::new(binary()?);
-    command
-        .args(["serve", "--config"])
-        .arg(folder.configuration());
+    command.args(["serve", "--config"]).arg(folder.configuration());
     let finished = run_to_end(command).await?;
-    expect(
-        matches!(finished.code, Some(1 | 2)),
-        format!("the exit code is {:?}", finished.code),
-    )?;
+    expect(matches!(finished.code, Some(1 | 2)), format!("the exit code is {:?}", finished.code))?;
     let path = folder.path("data").display().to_string();
     for part in ["main", path.as_str()] {
         let said = finished.output.contains(part);
         expect(said, format!("no {part:?} in {:?}", finished.output))?;
     }
     let left = std::fs::read_to_string(folder.path("data/cache.db"))?;
-    expect(
-        left == text,
-        "the server has written into a file that is not its own",
-    )
+    expect(left == text, "the server has written into a file that is not its own")
 }
 
 /// Pages of the database are overwritten: what is readable stays so, the rest
@@ -225,20 +193,14 @@ async fn pages_of_a_database() -> Outcome {
     bytes[middle..middle + 8192].fill(0xa5);
     std::fs::write(&path, &bytes)?;
 
-    folder.configure(&format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n{}",
-        stores(&folder, "disk")
-    ))?;
+    folder
+        .configure(&format!("[server]\nlisten = \"127.0.0.1:0\"\n{}", stores(&folder, "disk")))?;
     let Ok(server) = Server::start(&folder.configuration()).await else {
         // It may as well refuse to start, as long as it says why.
         let mut command = Command::new(binary()?);
-        command
-            .args(["serve", "--config"])
-            .arg(folder.configuration());
+        command.args(["serve", "--config"]).arg(folder.configuration());
         let finished = run_to_end(command).await?;
-        let said = finished
-            .output
-            .contains(&folder.path("data").display().to_string());
+        let said = finished.output.contains(&folder.path("data").display().to_string());
         return expect(said, format!("no path in {:?}", finished.output));
     };
     let here = server.client().await?.collection("", "c");
@@ -258,8 +220,5 @@ async fn pages_of_a_database() -> Outcome {
             }
         }
     }
-    expect(
-        readable > 0,
-        "nothing is readable of a database with two damaged pages",
-    )
+    expect(readable > 0, "nothing is readable of a database with two damaged pages")
 }

@@ -20,22 +20,28 @@ fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
 }
 
 async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {
-    command
-        .args(["serve", "--config"])
-        .arg(folder.configuration());
+    command.args(["serve", "--config"]).arg(folder.configuration());
     let ended = run_to_end(command).await;
     ended.map_err(|failure| failure.within(folder.text()))
 }
 
+/// Tries every type, and says of each what failed.
+async fn each_type(test: impl AsyncFn(&'static str) -> Outcome) -> Outcome {
+    let mut failures = Vec::new();
+    for store_type in TYPES {
+        if let Err(failure) = test(store_type).await {
+            failures.push(failure.within(store_type).to_string());
+        }
+    }
+    expect(failures.is_empty(), failures.join("\n"))
+}
+
 /// The server ends by itself and says which directory and what about it.
-fn expect_refused(store_type: &str, finished: &Finished, parts: &[&str]) -> Outcome {
+fn expect_refused(finished: &Finished, parts: &[&str]) -> Outcome {
     let failed = matches!(finished.code, Some(1 | 2));
-    expect(
-        failed,
-        format!("{store_type}: the exit code is {:?}", finished.code),
-    )?;
+    expect(failed, format!("the exit code is {:?}", finished.code))?;
     for part in parts {
-        let text = format!("{store_type}: no {part:?} in {:?}", finished.output);
+        let text = format!("no {part:?} in {:?}", finished.output);
         expect(finished.output.contains(part), text)?;
     }
     Ok(())
@@ -43,47 +49,38 @@ fn expect_refused(store_type: &str, finished: &Finished, parts: &[&str]) -> Outc
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_that_is_not_there() -> Outcome {
-    for store_type in TYPES {
+    each_type(async |store_type| {
         let folder = Folder::new()?;
         let directory = folder.path("none/data");
         configure(&folder, store_type, &directory)?;
         let finished = serve(&folder, Command::new(binary()?)).await?;
         let path = folder.path("none").display().to_string();
-        expect_refused(store_type, &finished, &["main", &path])?;
-        expect(
-            !folder.path("none").exists(),
-            format!("{store_type}: the parent was made"),
-        )?;
-    }
-    Ok(())
+        expect_refused(&finished, &["main", &path])?;
+        expect(!folder.path("none").exists(), "the parent was made")?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_in_its_place() -> Outcome {
-    for store_type in TYPES {
+    each_type(async |store_type| {
         let folder = Folder::new()?;
         let directory = folder.path("data");
         std::fs::write(&directory, "a file")?;
         configure(&folder, store_type, &directory)?;
         let finished = serve(&folder, Command::new(binary()?)).await?;
-        expect_refused(
-            store_type,
-            &finished,
-            &["main", &directory.display().to_string()],
-        )?;
-        expect_equal(
-            "the file",
-            std::fs::read_to_string(&directory)?.as_str(),
-            "a file",
-        )?;
-    }
-    Ok(())
+        expect_refused(&finished, &["main", &directory.display().to_string()])?;
+        expect_equal("the file", std::fs::read_to_string(&directory)?.as_str(), "a file")?;
+        Ok(())
+    })
+    .await
 }
 
 /// A directory that another program has filled is left as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn filled_by_another_program() -> Outcome {
-    for store_type in TYPES {
+    each_type(async |store_type| {
         let folder = Folder::new()?;
         let directory = folder.path("data");
         std::fs::create_dir_all(directory.join("src"))?;
@@ -91,15 +88,12 @@ async fn filled_by_another_program() -> Outcome {
         std::fs::write(directory.join("src/main.rs"), "fn main() {}")?;
         configure(&folder, store_type, &directory)?;
         let finished = serve(&folder, Command::new(binary()?)).await?;
-        expect_refused(
-            store_type,
-            &finished,
-            &["main", &directory.display().to_string()],
-        )?;
+        expect_refused(&finished, &["main", &directory.display().to_string()])?;
         let left = std::fs::read_dir(&directory)?.count();
-        expect_equal(format!("{store_type}: what is in the directory"), left, 2)?;
-    }
-    Ok(())
+        expect_equal("what is in the directory", left, 2)?;
+        Ok(())
+    })
+    .await
 }
 
 /// A `cache.db` with tables of somebody else's.
@@ -114,11 +108,7 @@ async fn database_of_another_program() -> Outcome {
     )?;
     configure(&folder, "disk", &directory)?;
     let finished = serve(&folder, Command::new(binary()?)).await?;
-    expect_refused(
-        "disk",
-        &finished,
-        &["main", &directory.display().to_string()],
-    )?;
+    expect_refused(&finished, &["main", &directory.display().to_string()])?;
     let tables = "SELECT count(*) FROM sqlite_master";
     let count: i64 = database.query_row(tables, [], |row| row.get(0))?;
     expect_equal("the number of tables in somebody else's database", count, 1)
@@ -126,7 +116,7 @@ async fn database_of_another_program() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn read_only() -> Outcome {
-    for store_type in TYPES {
+    each_type(async |store_type| {
         let folder = Folder::new()?;
         let directory = folder.path("data");
         std::fs::create_dir(&directory)?;
@@ -134,7 +124,8 @@ async fn read_only() -> Outcome {
         let mount = Mount::read_only(&directory)?;
         let finished = serve(&folder, mount.server()?).await?;
         let path = directory.display().to_string();
-        expect_refused(store_type, &finished, &["main", &path, "writ"])?;
-    }
-    Ok(())
+        expect_refused(&finished, &["main", &path, "writ"])?;
+        Ok(())
+    })
+    .await
 }

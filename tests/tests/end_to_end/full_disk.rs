@@ -49,10 +49,7 @@ async fn fill(store_type: &str) -> Outcome {
     let here = server.client().await?.collection("", "c");
 
     let count = put_until_full(&here).await?;
-    expect(
-        count > 20,
-        format!("{store_type}: full after {count} entries"),
-    )?;
+    expect(count > 20, format!("{store_type}: full after {count} entries"))?;
     expect_all(&here, count).await?;
     // It stays full, and says so again.
     for n in count..count + 3 {
@@ -62,32 +59,24 @@ async fn fill(store_type: &str) -> Outcome {
 
     // With room again, writing goes on by itself.
     std::fs::remove_file(mount.outside(&ballast))?;
-    until(
-        "an entry can be put into the room that there is",
-        async || Ok(here.put("again", "{}").await.ok()),
-    )
+    until("an entry can be put into the room that there is", async || {
+        Ok(here.put("again", "{}").await.ok())
+    })
     .await?;
     let deleted = (0..count).step_by(2).map(key).collect::<Vec<_>>();
     let answer = here.delete_many(&deleted).await?;
     let call = here.describe("DeleteMany", &"every other key");
     expect_equal(call, answer.deleted_count, i64::try_from(deleted.len())?)?;
-    here.put("room", format!(r#"{{"pad":"{}"}}"#, "x".repeat(200_000)))
-        .await?;
+    here.put("room", format!(r#"{{"pad":"{}"}}"#, "x".repeat(200_000))).await?;
 
     server.kill().await?;
     let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
     let here = server.client().await?.collection("", "c");
     for n in (1..count).step_by(2) {
         let found = here.value(&key(n)).await?.unwrap_or_default();
-        expect(
-            found == value(n),
-            format!("{store_type}: {:?} is lost after a kill", key(n)),
-        )?;
+        expect(found == value(n), format!("{store_type}: {:?} is lost after a kill", key(n)))?;
     }
-    expect(
-        here.get("again").await?.is_some(),
-        here.describe("Get", &"again"),
-    )
+    expect(here.get("again").await?.is_some(), here.describe("Get", &"again"))
 }
 
 /// How many entries there was room for.
@@ -105,9 +94,7 @@ async fn put_until_full(here: &Collection) -> Outcome<usize> {
 async fn full(here: &Collection, n: usize) -> Outcome {
     let large = format!(r#"{{"pad":"{}"}}"#, "x".repeat(200_000));
     match here.put(&key(n), large).await {
-        Ok(()) => Err(Failure::new(
-            "an entry of 200,000 bytes fits into a full disk",
-        )),
+        Ok(()) => Err(Failure::new("an entry of 200,000 bytes fits into a full disk")),
         Err(error) => error.expect(Code::ResourceExhausted, "STORE_FULL"),
     }
 }
@@ -120,9 +107,5 @@ async fn expect_all(here: &Collection, count: usize) -> Outcome {
             format!("{} is not as it was put", here.describe("Get", &key(n))),
         )?;
     }
-    expect_equal(
-        "the number of entries of ScanEntries",
-        here.scan("").await?.len(),
-        count,
-    )
+    expect_equal("the number of entries of ScanEntries", here.scan("").await?.len(), count)
 }

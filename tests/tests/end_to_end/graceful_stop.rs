@@ -20,42 +20,27 @@ use crate::million::{key, load};
 const STORES: &str = "[stores.memory]\ntype = \"memory\"\nmax_entries_per_collection = 2000000\n";
 
 async fn start(folder: &Folder, settings: &str) -> Outcome<Server> {
-    folder
-        .start(&format!("default_store = \"memory\"\n{settings}\n{STORES}"))
-        .await
+    folder.start(&format!("default_store = \"memory\"\n{settings}\n{STORES}")).await
 }
 
 async fn watch(server: &Server, service: &str) -> Outcome<Streaming<HealthCheckResponse>> {
     let mut client = HealthClient::new(server.client().await?.channel());
-    let request = HealthCheckRequest {
-        service: service.to_owned(),
-    };
+    let request = HealthCheckRequest { service: service.to_owned() };
     let mut watch = client.watch(request).await?.into_inner();
     let first = watch.message().await?.map(|answer| answer.status());
-    expect_equal(
-        format!("health of {service:?}"),
-        first,
-        Some(ServingStatus::Serving),
-    )?;
+    expect_equal(format!("health of {service:?}"), first, Some(ServingStatus::Serving))?;
     Ok(watch)
 }
 
 /// The next thing that a watch of health says.
 async fn expect_not_serving(mut watch: Streaming<HealthCheckResponse>, service: &str) -> Outcome {
     let next = watch.message().await?.map(|answer| answer.status());
-    expect_equal(
-        format!("health of {service:?}"),
-        next,
-        Some(ServingStatus::NotServing),
-    )
+    expect_equal(format!("health of {service:?}"), next, Some(ServingStatus::NotServing))
 }
 
 async fn refuses_connections(server: &Server) -> Outcome {
     until("new connections are refused", async || {
-        Ok(TcpStream::connect(server.address())
-            .await
-            .is_err()
-            .then_some(()))
+        Ok(TcpStream::connect(server.address()).await.is_err().then_some(()))
     })
     .await
 }
@@ -71,14 +56,9 @@ async fn calls_in_flight_finish() -> Outcome {
         watches.push((watch(&server, service).await?, service));
     }
     let mut stream = here.open_get_many((0..100_000).map(key).collect()).await?;
-    let mut count = stream
-        .message()
-        .await?
-        .map_or(0, |message| message.results.len());
+    let mut count = stream.message().await?.map_or(0, |message| message.results.len());
     let mut batches = Batches::open(&here.client).await?;
-    batches
-        .send(here.batch(vec![entry("before", "{}")]))
-        .await?;
+    batches.send(here.batch(vec![entry("before", "{}")])).await?;
     expect_equal("StreamPutMany", batches.acknowledged().await?, Some(1))?;
 
     server.signal(Signal::TERM)?;
@@ -86,16 +66,10 @@ async fn calls_in_flight_finish() -> Outcome {
         expect_not_serving(watch, service).await?;
     }
     refuses_connections(&server).await?;
-    batches
-        .send(here.batch(vec![entry("after", "{}"), entry("later", "{}")]))
-        .await?;
+    batches.send(here.batch(vec![entry("after", "{}"), entry("later", "{}")])).await?;
     expect_equal("StreamPutMany", batches.acknowledged().await?, Some(2))?;
     batches.finish();
-    expect_equal(
-        "the end of StreamPutMany",
-        batches.acknowledged().await?,
-        None,
-    )?;
+    expect_equal("the end of StreamPutMany", batches.acknowledged().await?, None)?;
     while let Some(message) = stream.message().await? {
         count += message.results.len();
     }
@@ -116,10 +90,7 @@ async fn interrupt_stops_it_too() -> Outcome {
     let status = server.exit_status().await?;
     expect_equal("the exit code", status.code(), Some(0))?;
     let taken = start.elapsed();
-    expect(
-        taken < Duration::from_secs(4),
-        format!("with nothing to do it took {taken:?}"),
-    )
+    expect(taken < Duration::from_secs(4), format!("with nothing to do it took {taken:?}"))
 }
 
 /// A caller who never reads holds the server up for `drain_timeout` at most.
@@ -136,14 +107,8 @@ async fn a_stream_that_is_never_read_is_cut() -> Outcome {
     let status = server.exit_status().await?;
     let taken = start.elapsed();
     expect_equal("the exit code", status.code(), Some(0))?;
-    expect(
-        taken >= Duration::from_millis(900),
-        format!("it was cut after {taken:?}"),
-    )?;
-    expect(
-        taken < Duration::from_secs(10),
-        format!("it was cut after {taken:?}"),
-    )?;
+    expect(taken >= Duration::from_millis(900), format!("it was cut after {taken:?}"))?;
+    expect(taken < Duration::from_secs(10), format!("it was cut after {taken:?}"))?;
     let end = loop {
         match stream.message().await {
             Ok(Some(_)) => {}
@@ -151,10 +116,7 @@ async fn a_stream_that_is_never_read_is_cut() -> Outcome {
             Err(status) => break Some(status),
         }
     };
-    expect(
-        end.is_some(),
-        "a stream that was cut ended as if it were whole",
-    )
+    expect(end.is_some(), "a stream that was cut ended as if it were whole")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,9 +127,7 @@ async fn a_second_signal_stops_at_once() -> Outcome {
     let batches = Batches::open(&client).await?;
     // The call is there before the signal is.
     let mut other = Batches::open(&client).await?;
-    other
-        .send(client.collection("", "c").batch(Vec::new()))
-        .await?;
+    other.send(client.collection("", "c").batch(Vec::new())).await?;
     other.acknowledged().await?;
     server.signal(Signal::TERM)?;
     refuses_connections(&server).await?;
@@ -185,10 +145,7 @@ async fn a_second_signal_stops_at_once() -> Outcome {
 async fn nothing_acknowledged_is_lost() -> Outcome {
     let folder = Folder::new()?;
     let data = folder.path("data");
-    let stores = format!(
-        "[stores.memory]\ntype = \"disk\"\ndirectory = '{}'\n",
-        data.display()
-    );
+    let stores = format!("[stores.memory]\ntype = \"disk\"\ndirectory = '{}'\n", data.display());
     let settings = format!("default_store = \"memory\"\n{stores}");
     let server = folder.start(&settings).await?;
     let client = server.client().await?;
@@ -217,7 +174,5 @@ async fn nothing_acknowledged_is_lost() -> Outcome {
     if there == count || there == count + 1 {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "{count} writes were acknowledged, {there} entries are there"
-    )))
+    Err(Failure::new(format!("{count} writes were acknowledged, {there} entries are there")))
 }

@@ -10,11 +10,7 @@ use tonic::Code;
 
 async fn start(folder: &Folder, limits: &str) -> Outcome<Server> {
     let stores = "[stores.main]\ntype = \"memory\"\nmax_entries_per_collection = 100\n";
-    folder
-        .start(&format!(
-            "default_store = \"main\"\n[server.limits]\n{limits}\n{stores}"
-        ))
-        .await
+    folder.start(&format!("default_store = \"main\"\n[server.limits]\n{limits}\n{stores}")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,10 +32,7 @@ async fn concurrent_calls() -> Outcome {
     error.expect_metadata("limit_name", "concurrent_calls_max")?;
     error.expect_retry()?;
     open.pop();
-    until("a call is admitted again", async || {
-        Ok(here.get("key").await.ok().map(|_| ()))
-    })
-    .await
+    until("a call is admitted again", async || Ok(here.get("key").await.ok().map(|_| ()))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,29 +57,15 @@ async fn names_values_and_nesting() -> Outcome {
     here.put("0123456789", r#"{"a":"12345678901"}"#).await?;
     refused_field(here.get("01234567890").await, "Get", "INVALID_KEY", "key")?;
     let there = client.collection("", "012345678901234567890");
-    refused_field(
-        there.get("key").await,
-        "Get",
-        "INVALID_COLLECTION",
-        "collection",
-    )?;
+    refused_field(there.get("key").await, "Get", "INVALID_COLLECTION", "collection")?;
     let answer = here.put("key", r#"{"a":"1234567890123"}"#).await;
     let error = refused_field(answer, "Put", "VALUE_TOO_LARGE", "value")?;
     error.expect_metadata("limit", "20")?;
     error.expect_metadata("limit_name", "value_bytes_max")?;
     here.put("key", r#"{"a":[]}"#).await?;
-    refused_field(
-        here.put("key", r#"{"a":[[]]}"#).await,
-        "Put",
-        "INVALID_VALUE",
-        "value",
-    )?;
+    refused_field(here.put("key", r#"{"a":[[]]}"#).await, "Put", "INVALID_VALUE", "value")?;
     let store = client.get_store("").await?.limits.unwrap_or_default();
-    let found = (
-        store.key_bytes_max,
-        store.collection_bytes_max,
-        store.value_bytes_max,
-    );
+    let found = (store.key_bytes_max, store.collection_bytes_max, store.value_bytes_max);
     let known = [(10, 20, 20), (0, 0, 0)].contains(&found);
     expect(known, format!("the store's limits are {found:?}"))
 }
@@ -99,10 +78,7 @@ async fn message_bytes() -> Outcome {
     let value = format!(r#"{{"pad":"{}"}}"#, "x".repeat(10 << 20));
     here.put("key", value.clone()).await?;
     let found = here.value("key").await?;
-    expect(
-        found.is_some_and(|found| found == value),
-        "10 MiB did not come back",
-    )?;
+    expect(found.is_some_and(|found| found == value), "10 MiB did not come back")?;
     let value = format!(r#"{{"pad":"{}"}}"#, "x".repeat(17 << 20));
     let answer = here.put("key", value).await;
     refused(answer, "Put", Code::ResourceExhausted, "REQUEST_TOO_LARGE")?

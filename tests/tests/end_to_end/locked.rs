@@ -63,8 +63,5 @@ async fn deadline(server: &kvgate_tests::server::Server) -> Outcome {
     let error = RpcError::of_call("Put", &status);
     error.expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED")?;
     let taken = start.elapsed();
-    expect(
-        taken < Duration::from_secs(3),
-        format!("a deadline of 0.3 s ended after {taken:?}"),
-    )
+    expect(taken < Duration::from_secs(3), format!("a deadline of 0.3 s ended after {taken:?}"))
 }

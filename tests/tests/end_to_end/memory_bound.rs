@@ -23,20 +23,14 @@ async fn reading_a_million_entries_of_memory() -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_many_entries_of_disk() -> Outcome {
     // Fewer: a debug build takes long to write them.
-    read(
-        "[stores.main]\ntype = \"disk\"\ndirectory = \"data\"\n",
-        300_000,
-    )
-    .await
+    read("[stores.main]\ntype = \"disk\"\ndirectory = \"data\"\n", 300_000).await
 }
 
 async fn read(stores: &str, count: usize) -> Outcome {
     let folder = Folder::new()?;
     let data = folder.path("data").display().to_string();
     let stores = stores.replace("\"data\"", &format!("'{data}'"));
-    let server = folder
-        .start(&format!("default_store = \"main\"\n{stores}"))
-        .await?;
+    let server = folder.start(&format!("default_store = \"main\"\n{stores}")).await?;
     let here = server.client().await?.collection("", "entries");
     load(&here, count).await?;
 
@@ -59,10 +53,7 @@ async fn get(here: &Collection, first: usize, count: usize) -> Outcome {
         for result in message.results {
             let found = outcome(result)?.map(|entry| entry.value);
             let as_put = found.is_some_and(|found| found == value(n));
-            expect(
-                as_put,
-                format!("StreamGetMany: {:?} is not as it was put", key(n)),
-            )?;
+            expect(as_put, format!("StreamGetMany: {:?} is not as it was put", key(n)))?;
             n += 1;
         }
     }
@@ -75,16 +66,10 @@ async fn scan(here: &Collection, count: usize) -> Outcome {
     while let Some(message) = stream.message().await? {
         expect_equal("failures of ScanEntries", message.failures, Vec::new())?;
         for entry in message.entries {
-            let number = entry
-                .key
-                .strip_prefix("key-")
-                .and_then(|number| number.parse().ok());
+            let number = entry.key.strip_prefix("key-").and_then(|number| number.parse().ok());
             let number: usize = number.ok_or_else(|| Failure::new(&entry.key))?;
             let as_put = seen.get(number) == Some(&false) && entry.value == value(number);
-            expect(
-                as_put,
-                format!("ScanEntries: {:?} is not as it was put", entry.key),
-            )?;
+            expect(as_put, format!("ScanEntries: {:?} is not as it was put", entry.key))?;
             seen[number] = true;
         }
     }
@@ -101,10 +86,7 @@ struct Peak {
 impl Peak {
     fn start(pid: u32) -> Outcome<Self> {
         let before = resident_bytes(pid)?;
-        let (most, done) = (
-            Arc::new(AtomicU64::new(before)),
-            Arc::new(AtomicBool::new(false)),
-        );
+        let (most, done) = (Arc::new(AtomicU64::new(before)), Arc::new(AtomicBool::new(false)));
         let (watched, ended) = (Arc::clone(&most), Arc::clone(&done));
         std::thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
@@ -117,15 +99,9 @@ impl Peak {
     }
 
     fn expect_bounded(self, call: &str) -> Outcome {
-        let growth = self
-            .most
-            .load(Ordering::Relaxed)
-            .saturating_sub(self.before);
+        let growth = self.most.load(Ordering::Relaxed).saturating_sub(self.before);
         let before = self.before >> 20;
-        let text = format!(
-            "{call}: the server grew by {} MiB from {before} MiB",
-            growth >> 20
-        );
+        let text = format!("{call}: the server grew by {} MiB from {before} MiB", growth >> 20);
         expect(growth <= GROWTH_MAX, text)
     }
 }

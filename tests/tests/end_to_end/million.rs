@@ -28,17 +28,10 @@ pub(crate) async fn load(here: &Collection, count: usize) -> Outcome {
     let batches = (0..count).step_by(BATCH).map(move |first| {
         let numbers = first..(first + BATCH).min(count);
         let entries = numbers.map(|n| entry(key(n), value(n))).collect();
-        StreamPutManyRequest {
-            ..place.batch(entries)
-        }
+        StreamPutManyRequest { ..place.batch(entries) }
     });
     let batches = futures::stream::iter(batches);
-    let mut answers = here
-        .client
-        .key_value()
-        .stream_put_many(batches)
-        .await?
-        .into_inner();
+    let mut answers = here.client.key_value().stream_put_many(batches).await?.into_inner();
     let mut stored = 0;
     while let Some(answer) = answers.next().await {
         stored += usize::try_from(answer?.stored)?;

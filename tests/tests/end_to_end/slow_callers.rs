@@ -22,14 +22,10 @@ const HELD_MAX: u64 = 16 << 20;
 /// A loaded server and the port of its figures.
 async fn loaded(folder: &Folder) -> Outcome<(Server, u16)> {
     // Free a moment ago, which is the best that can be had.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let stores = "[stores.main]\ntype = \"memory\"\nmax_entries_per_collection = 2000000\n";
     let admin = format!("admin_listen = \"127.0.0.1:{port}\"\n");
-    let server = folder
-        .start(&format!("{admin}default_store = \"main\"\n{stores}"))
-        .await?;
+    let server = folder.start(&format!("{admin}default_store = \"main\"\n{stores}")).await?;
     load(&server.client().await?.collection("", "entries"), ENTRIES).await?;
     Ok((server, port))
 }
@@ -42,42 +38,25 @@ async fn a_caller_that_stops_reading_stops_the_reading() -> Outcome {
     let before = resident_bytes(server.pid())?;
     let mut get = here.open_get_many((0..ENTRIES).map(key).collect()).await?;
     let mut scan = here.open_scan("").await?;
-    let first = get
-        .message()
-        .await?
-        .ok_or_else(|| Failure::new("StreamGetMany: nothing"))?;
+    let first = get.message().await?.ok_or_else(|| Failure::new("StreamGetMany: nothing"))?;
     let mut gotten = first.results.len();
-    let first = scan
-        .message()
-        .await?
-        .ok_or_else(|| Failure::new("ScanEntries: nothing"))?;
+    let first = scan.message().await?.ok_or_else(|| Failure::new("ScanEntries: nothing"))?;
     let mut scanned = first.entries.len();
 
     still(&server).await?;
     let growth = resident_bytes(server.pid())?.saturating_sub(before);
-    expect(
-        growth < HELD_MAX,
-        format!("the server holds {growth} bytes for callers who wait"),
-    )?;
+    expect(growth < HELD_MAX, format!("the server holds {growth} bytes for callers who wait"))?;
     // What waited goes on where it stopped.
     while let Some(message) = get.message().await? {
         for result in message.results {
-            expect_equal(
-                "the key of a result of StreamGetMany",
-                result.key,
-                key(gotten),
-            )?;
+            expect_equal("the key of a result of StreamGetMany", result.key, key(gotten))?;
             gotten += 1;
         }
     }
     while let Some(message) = scan.message().await? {
         scanned += message.entries.len();
     }
-    expect_equal(
-        "the numbers of entries",
-        (gotten, scanned),
-        (ENTRIES, ENTRIES),
-    )
+    expect_equal("the numbers of entries", (gotten, scanned), (ENTRIES, ENTRIES))
 }
 
 /// Waits until the server has done nothing for half a second.
@@ -109,25 +88,21 @@ async fn a_caller_that_goes_away_frees_everything() -> Outcome {
         let client = server.client().await?;
         let streams = try_join_all((0..8).map(|_| pause(client.collection("", "entries")))).await?;
         let mut batches = Batches::open(&client).await?;
-        batches
-            .send(client.collection("", "other").batch(Vec::new()))
-            .await?;
+        batches.send(client.collection("", "other").batch(Vec::new())).await?;
         expect_equal("the calls in flight", calls_in_flight(port).await?, 17)?;
         drop((streams, batches));
-        until(
-            "no call is in flight on a connection that is open",
-            async || Ok((calls_in_flight(port).await? == 0).then_some(())),
-        )
+        until("no call is in flight on a connection that is open", async || {
+            Ok((calls_in_flight(port).await? == 0).then_some(()))
+        })
         .await?;
         client.collection("", "entries").get("key").await?;
 
         let own = server.client().await?;
         let streams = try_join_all((0..8).map(|_| pause(own.collection("", "entries")))).await?;
         drop((streams, own));
-        until(
-            "no call is in flight on a connection that is closed",
-            async || Ok((calls_in_flight(port).await? == 0).then_some(())),
-        )
+        until("no call is in flight on a connection that is closed", async || {
+            Ok((calls_in_flight(port).await? == 0).then_some(()))
+        })
         .await?;
         still(&server).await?;
         // The allocator keeps some of what the first round has used.
@@ -137,10 +112,7 @@ async fn a_caller_that_goes_away_frees_everything() -> Outcome {
     }
     let growth = resident_bytes(server.pid())?.saturating_sub(before);
     let most = (ENTRIES * VALUE_BYTES / 2) as u64;
-    expect(
-        growth < most,
-        format!("the server grew by {growth} bytes and kept them"),
-    )
+    expect(growth < most, format!("the server grew by {growth} bytes and kept them"))
 }
 
 /// Reads one figure of `/metrics`.
@@ -150,9 +122,7 @@ async fn calls_in_flight(port: u16) -> Outcome<u64> {
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let figure = answer
-        .lines()
-        .find_map(|line| line.strip_prefix("kvgate_calls_in_flight "));
+    let figure = answer.lines().find_map(|line| line.strip_prefix("kvgate_calls_in_flight "));
     let figure = figure.ok_or_else(|| Failure::new("no kvgate_calls_in_flight in /metrics"))?;
     Ok(figure.trim().parse()?)
 }

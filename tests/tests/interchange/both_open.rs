@@ -21,11 +21,7 @@ pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
     pair.expect_server("first", "large", &large).await?;
     pair.server("first").put("small", r#"{"n": 2}"#).await?;
     for python in [&mut python, &mut pair.python] {
-        expect_equal(
-            "Python get",
-            python.get("first", "small")?.as_deref(),
-            Some(r#"{"n": 2}"#),
-        )?;
+        expect_equal("Python get", python.get("first", "small")?.as_deref(), Some(r#"{"n": 2}"#))?;
     }
     // What a server leaves is whole for Python, and for the next server.
     let prepared = pair.running.stop(Stop::Killed).await?;
@@ -57,9 +53,7 @@ pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
     expect_equal("an entry that is lost to the server", lost, None)?;
     let request = json!({ "do": "get_many", "collection": "both", "keys": all });
     let answer = pair.python.call(&request)?;
-    let found = answer
-        .as_array()
-        .map(|values| values.iter().filter(|one| !one.is_null()).count());
+    let found = answer.as_array().map(|values| values.iter().filter(|one| !one.is_null()).count());
     expect_equal("how many entries Python finds", found, Some(600))
 }
 
@@ -77,13 +71,7 @@ pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
         here.put(key, large("s")).await?;
         let found = here.value(key).await?.unwrap_or_default();
         let whole = ["p", "q", "s"].iter().any(|by| found == large(by));
-        expect(
-            whole,
-            format!(
-                "{}: a value that nobody has written",
-                here.describe("Get", key)
-            ),
-        )?;
+        expect(whole, format!("{}: a value that nobody has written", here.describe("Get", key)))?;
     }
     pair.python.answer(&request("p"))?;
     second.answer(&request("q"))?;

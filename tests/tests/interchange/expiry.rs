@@ -17,10 +17,7 @@ fn expect_near(call: &str, left: Option<f64>, ttl: f64, since: Instant) -> Outco
     let left = left.ok_or_else(|| Failure::new(format!("{call}: no time left")))?;
     let expected = ttl - since.elapsed().as_secs_f64();
     let near = (left - expected).abs() < TOLERANCE;
-    expect(
-        near,
-        format!("{call}: {left} seconds are left, expected {expected}"),
-    )
+    expect(near, format!("{call}: {left} seconds are left, expected {expected}"))
 }
 
 pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
@@ -33,10 +30,7 @@ pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
         let left = answer.ttl.map(Duration::try_from).transpose()?;
         let call = here.describe("Ttl", &"key");
         expect_near(&call, left.map(|left| left.as_secs_f64()), *ttl, since)?;
-        expect(
-            answer.entry.is_some_and(|entry| entry.created_at.is_some()),
-            "no created_at",
-        )?;
+        expect(answer.entry.is_some_and(|entry| entry.created_at.is_some()), "no created_at")?;
     }
     Ok(())
 }
@@ -46,12 +40,8 @@ pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
     let here = pair.server("expiry");
     for ttl in TTLS {
         let since = Instant::now();
-        here.put_for("key", "{}", Duration::from_secs_f64(*ttl))
-            .await?;
-        let (_, left) = pair
-            .python
-            .ttl("expiry", "key")?
-            .ok_or_else(|| Failure::new("nothing"))?;
+        here.put_for("key", "{}", Duration::from_secs_f64(*ttl)).await?;
+        let (_, left) = pair.python.ttl("expiry", "key")?.ok_or_else(|| Failure::new("nothing"))?;
         expect_near("Python ttl", left, *ttl, since)?;
     }
     Ok(())
@@ -63,20 +53,13 @@ pub(crate) async fn ends(setup: &'static Setup) -> Outcome {
     let here = pair.server("expiry");
     let ttl = Duration::from_millis(700);
     let since = Instant::now();
-    pair.python
-        .put_for("expiry", "python", "{}", Some(ttl.as_secs_f64()))?;
+    pair.python.put_for("expiry", "python", "{}", Some(ttl.as_secs_f64()))?;
     here.put_for("server", "{}", ttl).await?;
     let tolerance = Duration::from_millis(20);
     until("what Python has put ends", async || {
         let gone = here.get("python").await?.is_none();
         let early = gone && since.elapsed() + tolerance < ttl;
-        expect(
-            !early,
-            format!(
-                "{} found nothing too early",
-                here.describe("Get", &"python")
-            ),
-        )?;
+        expect(!early, format!("{} found nothing too early", here.describe("Get", &"python")))?;
         Ok(gone.then_some(()))
     })
     .await?;
@@ -88,11 +71,7 @@ pub(crate) async fn ends(setup: &'static Setup) -> Outcome {
         Ok(gone.then_some(()))
     })
     .await?;
-    expect_equal(
-        here.describe("ListKeys", &""),
-        here.keys("", 0).await?,
-        Vec::<String>::new(),
-    )
+    expect_equal(here.describe("ListKeys", &""), here.keys("", 0).await?, Vec::<String>::new())
 }
 
 pub(crate) async fn removed_by_a_put(setup: &'static Setup) -> Outcome {
@@ -106,9 +85,5 @@ pub(crate) async fn removed_by_a_put(setup: &'static Setup) -> Outcome {
     pair.python.put("expiry", "key", "{}")?;
     let answer = here.ttl("key").await?;
     let expires = answer.entry.map(|entry| entry.expires_at);
-    expect_equal(
-        here.describe("Ttl", &"key"),
-        (expires, answer.ttl),
-        (Some(None), None),
-    )
+    expect_equal(here.describe("Ttl", &"key"), (expires, answer.ttl), (Some(None), None))
 }

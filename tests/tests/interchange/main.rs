@@ -52,9 +52,7 @@ fn main() -> ExitCode {
         for (name, run) in &cases {
             let (run, runtime) = (*run, Arc::clone(&runtime));
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
-                runtime
-                    .block_on(run(setup))
-                    .map_err(|failure| failure.to_string().into())
+                runtime.block_on(run(setup)).map_err(|failure| failure.to_string().into())
             }));
         }
     }

@@ -53,12 +53,7 @@ const ODD_KEYS: &[&str] = &[
 
 /// The collections and keys under which both sides store as they are told.
 fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
-    let owned = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect::<Vec<_>>()
-    };
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut collections = owned(PLAIN);
     let mut keys = owned(PLAIN);
     match setup.name {
@@ -91,30 +86,23 @@ fn tells_its_name(setup: &Setup, key: &str) -> bool {
 fn places(setup: &Setup) -> Vec<(String, String)> {
     let (collections, keys) = names(setup);
     let keys = keys.into_iter().map(|key| ("collection".to_owned(), key));
-    keys.chain(collections.into_iter().map(|name| (name, "key".to_owned())))
-        .collect()
+    keys.chain(collections.into_iter().map(|name| (name, "key".to_owned()))).collect()
 }
 
 pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let places = places(setup);
     for (index, (collection, key)) in places.iter().enumerate() {
-        pair.python
-            .put(collection, key, &format!(r#"{{"n": {index}}}"#))?;
+        pair.python.put(collection, key, &format!(r#"{{"n": {index}}}"#))?;
     }
     for (index, (collection, key)) in places.iter().enumerate() {
-        pair.expect_server(collection, key, &format!(r#"{{"n": {index}}}"#))
-            .await?;
+        pair.expect_server(collection, key, &format!(r#"{{"n": {index}}}"#)).await?;
     }
     let (mut collections, mut keys) = names(setup);
     let here = pair.server("collection");
     keys.retain(|key| tells_its_name(setup, key));
     keys.sort_unstable();
-    expect_equal(
-        here.describe("ListKeys", &""),
-        here.sorted_keys("").await?,
-        keys,
-    )?;
+    expect_equal(here.describe("ListKeys", &""), here.sorted_keys("").await?, keys)?;
     collections.push("collection".to_owned());
     collections.sort_unstable();
     let mut listed = pair.client.collections(setup.name, "", 0).await?;
@@ -126,9 +114,7 @@ pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let places = places(setup);
     for (index, (collection, key)) in places.iter().enumerate() {
-        pair.server(collection)
-            .put(key, format!(r#"{{"n": {index}}}"#))
-            .await?;
+        pair.server(collection).put(key, format!(r#"{{"n": {index}}}"#)).await?;
     }
     for (index, (collection, key)) in places.iter().enumerate() {
         pair.expect_python(collection, key, &format!(r#"{{"n": {index}}}"#))?;

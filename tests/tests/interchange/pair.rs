@@ -28,12 +28,7 @@ impl Pair {
     pub(crate) async fn beside(setup: &'static Setup, running: Running) -> Outcome<Self> {
         let python = Python::open(setup.name, &running.data())?;
         let client = running.server.client().await?;
-        Ok(Self {
-            python,
-            client,
-            setup,
-            running,
-        })
+        Ok(Self { python, client, setup, running })
     }
 
     /// The server's view of a collection.
@@ -45,11 +40,7 @@ impl Pair {
     pub(crate) async fn expect_server(&self, collection: &str, key: &str, text: &str) -> Outcome {
         let here = self.server(collection);
         let found = here.value(key).await?;
-        expect_equal(
-            here.describe("Get", &key),
-            found,
-            Some(Bytes::from(text.to_owned())),
-        )
+        expect_equal(here.describe("Get", &key), found, Some(Bytes::from(text.to_owned())))
     }
 
     /// Checks that Python has exactly this, as it writes it.

@@ -33,37 +33,19 @@ pub(crate) async fn nan_in_a_large_value(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let pad = "x".repeat(50_000);
     pair.python.put("unreadable", "before", r#"{"n": 1}"#)?;
-    pair.python.put(
-        "unreadable",
-        "key",
-        &format!(r#"{{"n": NaN, "pad": "{pad}"}}"#),
-    )?;
+    pair.python.put("unreadable", "key", &format!(r#"{{"n": NaN, "pad": "{pad}"}}"#))?;
     pair.python.put("unreadable", "later", r#"{"n": 2}"#)?;
     let here = pair.server("unreadable");
     check(&here).await?;
-    expect_equal(
-        here.describe("Delete", &"key"),
-        here.delete("key").await?,
-        true,
-    )?;
+    expect_equal(here.describe("Delete", &"key"), here.delete("key").await?, true)?;
     expect_equal("Python get", pair.python.get("unreadable", "key")?, None)
 }
 
 /// `key` is `DATA_LOSS` by every call, and its neighbours are not.
 async fn check(here: &Collection) -> Outcome {
     let (code, reason) = (Code::DataLoss, "UNREADABLE_ENTRY");
-    refused(
-        here.get("key").await,
-        here.describe("Get", &"key"),
-        code,
-        reason,
-    )?;
-    refused(
-        here.ttl("key").await,
-        here.describe("Ttl", &"key"),
-        code,
-        reason,
-    )?;
+    refused(here.get("key").await, here.describe("Get", &"key"), code, reason)?;
+    refused(here.ttl("key").await, here.describe("Ttl", &"key"), code, reason)?;
     let keys = ["before", "key", "later"].map(str::to_owned);
     let many = here.get_many(&keys).await?;
     let streamed = here.stream_results(keys.to_vec()).await?;
@@ -77,36 +59,19 @@ async fn check(here: &Collection) -> Outcome {
         }
     }
     let results = here.ttl_many(&keys).await?;
-    let there: Vec<bool> = results
-        .iter()
-        .map(|result| result.entry.is_some())
-        .collect();
+    let there: Vec<bool> = results.iter().map(|result| result.entry.is_some()).collect();
     expect_equal(here.describe("TtlMany", &keys), there, [true, false, true])?;
     let error = results.get(1).and_then(|result| result.error.as_ref());
     let error = error.ok_or_else(|| Failure::new("TtlMany has no error for the key"))?;
     RpcError::of_entry("TtlMany", error).expect(code, reason)?;
 
     let messages = here.scan_messages("").await?;
-    let mut entries: Vec<_> = messages
-        .iter()
-        .flat_map(|it| &it.entries)
-        .map(|entry| entry.key.as_str())
-        .collect();
+    let mut entries: Vec<_> =
+        messages.iter().flat_map(|it| &it.entries).map(|entry| entry.key.as_str()).collect();
     entries.sort_unstable();
-    expect_equal(
-        here.describe("ScanEntries", &""),
-        entries,
-        ["before", "later"],
-    )?;
-    let failures: Vec<_> = messages
-        .into_iter()
-        .flat_map(|message| message.failures)
-        .collect();
+    expect_equal(here.describe("ScanEntries", &""), entries, ["before", "later"])?;
+    let failures: Vec<_> = messages.into_iter().flat_map(|message| message.failures).collect();
     let [failure] = <[_; 1]>::try_from(failures).map_err(|_| Failure::new("ScanEntries"))?;
-    expect_equal(
-        "the key of a failure of ScanEntries",
-        failure.key.as_str(),
-        "key",
-    )?;
+    expect_equal("the key of a failure of ScanEntries", failure.key.as_str(), "key")?;
     refused(outcome(failure), "ScanEntries", code, reason).map(|_| ())
 }

@@ -56,9 +56,7 @@ pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
 }
 
 /// Sizes on both sides of those at which a value gets a file of its own.
-const SIZES: &[usize] = &[
-    1_000, 32_000, 32_600, 32_700, 32_768, 33_000, 100_000, 2_000_000,
-];
+const SIZES: &[usize] = &[1_000, 32_000, 32_600, 32_700, 32_768, 33_000, 100_000, 2_000_000];
 
 fn text_of(size: usize) -> String {
     format!(r#"{{"pad": "{}"}}"#, "x".repeat(size))
@@ -101,26 +99,14 @@ pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
         let text = text_of(size);
         pair.python.put("deleted", "key", &text)?;
         let here = pair.server("deleted");
-        expect_equal(
-            here.describe("Delete", &"key"),
-            here.delete("key").await?,
-            true,
-        )?;
+        expect_equal(here.describe("Delete", &"key"), here.delete("key").await?, true)?;
         expect_equal("Python get", pair.python.get("deleted", "key")?, None)?;
-        expect_equal(
-            "Python delete",
-            pair.python.delete("deleted", "key")?,
-            false,
-        )?;
+        expect_equal("Python delete", pair.python.delete("deleted", "key")?, false)?;
 
         here.put("key", text).await?;
         expect_equal("Python delete", pair.python.delete("deleted", "key")?, true)?;
         expect_equal(here.describe("Get", &"key"), here.get("key").await?, None)?;
-        expect_equal(
-            here.describe("Delete", &"key"),
-            here.delete("key").await?,
-            false,
-        )?;
+        expect_equal(here.describe("Delete", &"key"), here.delete("key").await?, false)?;
     }
     Ok(())
 }
@@ -138,47 +124,24 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     pair.python.call(&json!({
         "do": "put_many", "collection": "many", "keys": python, "values": texts, "ttl": null,
     }))?;
-    let entries = server
-        .iter()
-        .zip(&texts)
-        .map(|(key, text)| entry(key, text.clone()));
+    let entries = server.iter().zip(&texts).map(|(key, text)| entry(key, text.clone()));
     here.put_many(entries.collect()).await?;
 
     for keys in [&python, &server] {
         let results = found(here.get_many(keys).await?)?;
         for ((key, value), text) in results.into_iter().zip(&texts) {
-            expect_equal(
-                here.describe("GetMany", &key),
-                value,
-                Some(text.clone().into()),
-            )?;
+            expect_equal(here.describe("GetMany", &key), value, Some(text.clone().into()))?;
         }
         let request = json!({ "do": "get_many", "collection": "many", "keys": keys });
         expect_equal("Python get_many", pair.python.call(&request)?, json!(texts))?;
     }
     let mut listed = [python.clone(), server.clone()].concat();
     listed.sort_unstable();
-    expect_equal(
-        here.describe("ListKeys", &""),
-        here.sorted_keys("").await?,
-        listed,
-    )?;
+    expect_equal(here.describe("ListKeys", &""), here.sorted_keys("").await?, listed)?;
 
     let request = json!({ "do": "delete_many", "collection": "many", "keys": server });
-    expect_equal(
-        "Python delete_many",
-        pair.python.call(&request)?,
-        json!(300),
-    )?;
+    expect_equal("Python delete_many", pair.python.call(&request)?, json!(300))?;
     let answer = here.delete_many(&python).await?;
-    expect_equal(
-        here.describe("DeleteMany", &"python_…"),
-        answer.deleted_count,
-        300,
-    )?;
-    expect_equal(
-        here.describe("ScanEntries", &""),
-        here.scan("").await?,
-        Vec::new(),
-    )
+    expect_equal(here.describe("DeleteMany", &"python_…"), answer.deleted_count, 300)?;
+    expect_equal(here.describe("ScanEntries", &""), here.scan("").await?, Vec::new())
 }

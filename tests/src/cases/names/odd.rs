@@ -226,11 +226,7 @@ pub(super) fn names(characters: usize) -> Vec<String> {
 pub(super) fn are_alike(one: &str, other: &str) -> bool {
     let key = |name: &str| -> String {
         let letters = name.to_lowercase();
-        letters
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(20)
-            .collect()
+        letters.chars().filter(char::is_ascii_alphanumeric).take(20).collect()
     };
     key(one) == key(other)
 }
