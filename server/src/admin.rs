@@ -43,19 +43,13 @@ impl Figures {
         let connections_open = IntGauge::new("kvgate_connections_open", "gRPC connections")?;
         registry.register(Box::new(calls_in_flight.clone()))?;
         registry.register(Box::new(connections_open.clone()))?;
-        Ok(Self {
-            load,
-            open,
-            calls_in_flight,
-            connections_open,
-        })
+        Ok(Self { load, open, calls_in_flight, connections_open })
     }
 
     fn read(&self) {
         let gauge = |figure: usize| i64::try_from(figure).unwrap_or(i64::MAX);
         self.calls_in_flight.set(gauge(self.load.in_flight()));
-        self.connections_open
-            .set(gauge(self.open.load(Ordering::Relaxed)));
+        self.connections_open.set(gauge(self.open.load(Ordering::Relaxed)));
     }
 }
 
@@ -70,11 +64,7 @@ type Answer = Response<Full<Bytes>>;
 
 impl Admin {
     pub(crate) fn new(registry: Registry, figures: Figures, health: Arc<Health>) -> Self {
-        Self {
-            registry,
-            figures,
-            health,
-        }
+        Self { registry, figures, health }
     }
 
     /// Answers until the process ends.
@@ -112,10 +102,7 @@ impl Admin {
 
     fn answer(&self, request: &Request<Incoming>) -> Answer {
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            return text(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET is answered here\n",
-            );
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
         }
         match request.uri().path() {
             "/metrics" => self.metrics(),
@@ -139,10 +126,7 @@ impl Admin {
             return text(StatusCode::OK, "ok\n");
         }
         let stores = silent.join(", ");
-        text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("stores that do not answer: {stores}\n"),
-        )
+        text(StatusCode::SERVICE_UNAVAILABLE, format!("stores that do not answer: {stores}\n"))
     }
 }
 

@@ -22,17 +22,8 @@ const MESSAGE_BYTES_MAX: usize = usize::MAX;
 pub(crate) fn get(key: String, place: Place) -> anyhow::Result<bool> {
     let entry = run(async move {
         let mut client = connect(&place.url).await?;
-        let Place {
-            store, collection, ..
-        } = place;
-        let answer = client
-            .get(GetRequest {
-                store,
-                collection,
-                key,
-            })
-            .await
-            .map_err(failure)?;
+        let Place { store, collection, .. } = place;
+        let answer = client.get(GetRequest { store, collection, key }).await.map_err(failure)?;
         Ok(answer.into_inner().entry)
     })?;
     let Some(entry) = entry else { return Ok(false) };
@@ -49,24 +40,12 @@ pub(crate) fn put(
     ttl: Option<f64>,
     place: Place,
 ) -> anyhow::Result<()> {
-    let value = if value == "-" {
-        read_stdin()?
-    } else {
-        value.into_bytes()
-    };
+    let value = if value == "-" { read_stdin()? } else { value.into_bytes() };
     let ttl = ttl.map(seconds).transpose()?;
     run(async move {
         let mut client = connect(&place.url).await?;
-        let Place {
-            store, collection, ..
-        } = place;
-        let request = PutRequest {
-            store,
-            collection,
-            key,
-            value: value.into(),
-            ttl,
-        };
+        let Place { store, collection, .. } = place;
+        let request = PutRequest { store, collection, key, value: value.into(), ttl };
         client.put(request).await.map_err(failure)?;
         Ok(())
     })
@@ -76,23 +55,15 @@ pub(crate) fn put(
 pub(crate) fn delete(key: String, place: Place) -> anyhow::Result<bool> {
     run(async move {
         let mut client = connect(&place.url).await?;
-        let Place {
-            store, collection, ..
-        } = place;
-        let request = DeleteRequest {
-            store,
-            collection,
-            key,
-        };
+        let Place { store, collection, .. } = place;
+        let request = DeleteRequest { store, collection, key };
         let answer = client.delete(request).await.map_err(failure)?;
         Ok(answer.into_inner().deleted)
     })
 }
 
 fn run<T>(call: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime
         .block_on(async { tokio::time::timeout(CALL_TIMEOUT, call).await })
         .map_err(|_| anyhow!("no answer within {CALL_TIMEOUT:?}"))?
@@ -122,9 +93,7 @@ fn failure(status: Status) -> anyhow::Error {
 
 fn read_stdin() -> anyhow::Result<Vec<u8>> {
     let mut value = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut value)
-        .context("reading the value from standard input")?;
+    std::io::stdin().read_to_end(&mut value).context("reading the value from standard input")?;
     Ok(value)
 }
 

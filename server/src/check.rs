@@ -27,9 +27,7 @@ pub(crate) fn check(file: &Path, connect: bool) -> anyhow::Result<()> {
     }
     let default_store = config.default_store;
     let topology = Topology::open(config.stores, default_store, Arc::new(SystemClock))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut failed = 0;
     for served in topology.stores() {
         let checking = async { tokio::time::timeout(CONNECT_TIMEOUT, served.store.check()).await };

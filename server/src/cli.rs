@@ -33,6 +33,12 @@ pub(crate) enum Command {
     Serve {
         #[command(flatten)]
         file: ConfigFile,
+        /// Listen beyond loopback, where anybody who can connect may read and write.
+        ///
+        /// kvgate has neither TLS nor authentication of its own yet: only for a
+        /// network that keeps others out, or behind a proxy that does.
+        #[arg(long)]
+        insecure: bool,
     },
     /// Check a configuration: unknown fields, wrong types, settings that can't work.
     Check {

@@ -29,16 +29,9 @@ pub(crate) struct Health {
 
 impl Health {
     pub(crate) fn new(topology: Arc<Topology>, interval: Duration) -> Self {
-        let answering = topology
-            .stores()
-            .map(|served| (served.name.clone(), AtomicBool::new(false)))
-            .collect();
-        Self {
-            topology,
-            reporter: HealthReporter::new(),
-            interval,
-            answering,
-        }
+        let answering =
+            topology.stores().map(|served| (served.name.clone(), AtomicBool::new(false))).collect();
+        Self { topology, reporter: HealthReporter::new(), interval, answering }
     }
 
     pub(crate) fn reporter(&self) -> HealthReporter {
@@ -47,36 +40,26 @@ impl Health {
 
     /// Tries every store once, then says that the server serves.
     pub(crate) async fn begin(&self) {
-        let tries: FuturesUnordered<_> = self
-            .topology
-            .stores()
-            .map(|served| self.try_store(served))
-            .collect();
+        let tries: FuturesUnordered<_> =
+            self.topology.stores().map(|served| self.try_store(served)).collect();
         tries.collect::<Vec<_>>().await;
         for name in ["", KEY_VALUE, STORE] {
-            self.reporter
-                .set_service_status(name, ServingStatus::Serving)
-                .await;
+            self.reporter.set_service_status(name, ServingStatus::Serving).await;
         }
     }
 
     /// Tries every store again and again, each by itself: one that hangs holds up
     /// no other.
     pub(crate) async fn watch(&self) {
-        let watches: FuturesUnordered<_> = self
-            .topology
-            .stores()
-            .map(|served| self.watch_store(served))
-            .collect();
+        let watches: FuturesUnordered<_> =
+            self.topology.stores().map(|served| self.watch_store(served)).collect();
         watches.collect::<Vec<()>>().await;
     }
 
     /// Says that nothing is served any more.
     pub(crate) async fn end(&self) {
         for name in ["", KEY_VALUE, STORE] {
-            self.reporter
-                .set_service_status(name, ServingStatus::NotServing)
-                .await;
+            self.reporter.set_service_status(name, ServingStatus::NotServing).await;
         }
         for served in self.topology.stores() {
             self.report(served, ServingStatus::NotServing).await;
@@ -119,17 +102,11 @@ impl Health {
             }
             None => {}
         }
-        let status = if answers {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
+        let status = if answers { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.report(served, status).await;
     }
 
     async fn report(&self, served: &ServedStore, status: ServingStatus) {
-        self.reporter
-            .set_service_status(format!("stores/{}", served.name), status)
-            .await;
+        self.reporter.set_service_status(format!("stores/{}", served.name), status).await;
     }
 }

@@ -43,29 +43,19 @@ fn main() -> ExitCode {
         Err(error) => {
             complain(&error);
             let configuration = error.is::<config::Problems>()
-                || error
-                    .downcast_ref::<kvgate_core::Error>()
-                    .is_some_and(is_misconfigured);
-            ExitCode::from(if configuration {
-                EXIT_CONFIGURATION
-            } else {
-                EXIT_FAILURE
-            })
+                || error.downcast_ref::<kvgate_core::Error>().is_some_and(is_misconfigured);
+            ExitCode::from(if configuration { EXIT_CONFIGURATION } else { EXIT_FAILURE })
         }
     }
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let found = |found| {
-        if found {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(EXIT_MISSING)
-        }
+        if found { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISSING) }
     };
     match command {
-        Command::Serve { file } => {
-            serve::serve(config::load(file.path.as_deref(), config::environment())?)?;
+        Command::Serve { file, insecure } => {
+            serve::serve(config::load(file.path.as_deref(), config::environment())?, insecure)?;
         }
         Command::Check { file, connect } => check::check(&file, connect)?,
         Command::ConfigSchema => {
@@ -73,12 +63,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             writeln!(io::stdout(), "{schema}")?;
         }
         Command::Get { key, place } => return Ok(found(call::get(key, place)?)),
-        Command::Put {
-            key,
-            value,
-            ttl,
-            place,
-        } => call::put(key, value, ttl, place)?,
+        Command::Put { key, value, ttl, place } => call::put(key, value, ttl, place)?,
         Command::Delete { key, place } => return Ok(found(call::delete(key, place)?)),
     }
     Ok(ExitCode::SUCCESS)

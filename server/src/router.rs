@@ -79,12 +79,7 @@ impl Router {
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
         let health = HealthServer::new(HealthService::from_health_reporter(health));
-        Self(Arc::new(Services {
-            key_value,
-            store,
-            health,
-            stopping,
-        }))
+        Self(Arc::new(Services { key_value, store, health, stopping }))
     }
 
     /// Calls a service whose streams last until the server stops.
@@ -170,9 +165,7 @@ fn is_grpc(call: &Call) -> bool {
 fn not_grpc() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    response
-        .headers_mut()
-        .insert("accept-post", HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert("accept-post", HeaderValue::from_static("application/grpc"));
     response
 }
 

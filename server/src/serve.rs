@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context;
-use kvgate_core::SystemClock;
+use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
 use crate::config::Config;
@@ -21,7 +21,8 @@ use crate::topology::Topology;
 use crate::{admin, telemetry};
 
 /// Serves the configured stores until a signal asks to stop.
-pub(crate) fn serve(mut config: Config) -> anyhow::Result<()> {
+pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
+    refuse_exposure(config.server.listen, insecure)?;
     telemetry::start(&config.server.log)?;
     let listener = bind("server.listen", config.server.listen)?;
     let admin = match config.server.admin_listen {
@@ -34,12 +35,22 @@ pub(crate) fn serve(mut config: Config) -> anyhow::Result<()> {
     let running = Running::start(config, &Arc::new(topology))?;
 
     // the acceptor, the signals and the health checks share this thread
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(running.run(listener, admin));
     runtime.shutdown_background();
     stopped
+}
+
+/// Whoever reaches the listener may do everything: it must not be reached by mistake.
+fn refuse_exposure(listen: SocketAddr, insecure: bool) -> Result<(), Error> {
+    if insecure || listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let message = format!(
+        "server.listen is {listen}, which other machines can reach, and there is no TLS or \
+         authentication: listen on 127.0.0.1, or say --insecure if the network keeps others out"
+    );
+    Err(Error::new(Kind::Misconfigured, message))
 }
 
 fn bind(field: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -64,10 +75,7 @@ impl Running {
         let registry = Registry::new();
         let metrics = Arc::new(CallMetrics::new(&registry)?);
         let load = Arc::new(Load::new(limits.concurrent_calls_max));
-        let health = Arc::new(Health::new(
-            Arc::clone(topology),
-            config.server.health_interval,
-        ));
+        let health = Arc::new(Health::new(Arc::clone(topology), config.server.health_interval));
         let threads = match config.server.runtime_threads {
             Some(threads) => threads,
             None => available_parallelism()?,
@@ -75,22 +83,11 @@ impl Running {
         let workers = Workers::start(threads.get(), limits, &stop, || {
             let service = Service::new(Arc::clone(topology), limits.clone());
             let stopping = stop.gently.clone();
-            let router = Router::new(
-                service,
-                health.reporter(),
-                stopping,
-                limits.message_bytes_max,
-            );
+            let router =
+                Router::new(service, health.reporter(), stopping, limits.message_bytes_max);
             layers::stack(router, &metrics, &load, limits.message_bytes_max)
         })?;
-        Ok(Self {
-            config,
-            health,
-            load,
-            registry,
-            stop,
-            workers,
-        })
+        Ok(Self { config, health, load, registry, stop, workers })
     }
 
     async fn run(self, listener: TcpListener, admin: Option<TcpListener>) -> anyhow::Result<()> {
@@ -135,10 +132,7 @@ impl Running {
             signal = signals.next() => format!("a second signal came, {signal}"),
         };
         let calls = self.load.in_flight();
-        tracing::warn!(
-            calls,
-            "stopped: {cut} (server.drain_timeout), calls in flight are cut off"
-        );
+        tracing::warn!(calls, "stopped: {cut} (server.drain_timeout), calls in flight are cut off");
         self.stop.at_once.cancel();
         // what still runs is cut: only a thread that is stuck could take long
         drop(tokio::time::timeout(Duration::from_secs(1), ended).await);

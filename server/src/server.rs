@@ -79,16 +79,10 @@ impl Workers {
         stack: impl Fn() -> Stack,
     ) -> io::Result<Self> {
         let open = Arc::new(AtomicUsize::new(0));
-        let mut workers = Self {
-            threads: Vec::new(),
-            connections: Vec::new(),
-            open,
-        };
+        let mut workers = Self { threads: Vec::new(), connections: Vec::new(), open };
         for index in 0..count {
             let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let worker = Worker {
                 stack: stack(),
                 http2: http2_settings(limits),

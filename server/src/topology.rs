@@ -37,34 +37,17 @@ impl Topology {
             for wrapper in entry.wrap {
                 store = wrapper.wrap(store);
             }
-            let StoreEntry {
-                store_type,
-                default_collection,
-                ..
-            } = entry;
-            let served = ServedStore {
-                name: name.clone(),
-                store_type,
-                default_collection,
-                store,
-            };
+            let StoreEntry { store_type, default_collection, .. } = entry;
+            let served = ServedStore { name: name.clone(), store_type, default_collection, store };
             Ok((name, served))
         };
         let stores = stores.into_iter().map(open).collect::<Result<_>>()?;
-        Ok(Self {
-            stores,
-            default_store,
-            clock,
-        })
+        Ok(Self { stores, default_store, clock })
     }
 
     /// The store of a request; an empty name means the default store.
     pub(crate) fn find(&self, name: &str) -> Option<&ServedStore> {
-        let name = if name.is_empty() {
-            &self.default_store
-        } else {
-            name
-        };
+        let name = if name.is_empty() { &self.default_store } else { name };
         self.stores.get(name)
     }
 

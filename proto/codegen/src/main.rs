@@ -8,9 +8,7 @@ use std::path::Path;
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let proto = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .ok_or("codegen lies in proto/")?;
+    let proto = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("codegen lies in proto/")?;
     let out = proto.join("src/gen");
     let files = ["error_reason", "key_value_service", "store_service"]
         .map(|name| format!("keyvalue/v1/{name}.proto"));

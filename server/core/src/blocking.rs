@@ -16,9 +16,7 @@ pub struct BlockingPool {
 impl BlockingPool {
     /// A pool that runs at most `threads_max` pieces of work at once.
     pub fn new(threads_max: usize) -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(threads_max.max(1))),
-        }
+        Self { permits: Arc::new(Semaphore::new(threads_max.max(1))) }
     }
 
     /// Runs `work` on a thread that may block. If the caller goes away before the
@@ -27,21 +25,16 @@ impl BlockingPool {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|e| {
-                Error::new(Kind::Internal, "the blocking pool is closed").with_source(e)
-            })?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|e| {
+            Error::new(Kind::Internal, "the blocking pool is closed").with_source(e)
+        })?;
         let running = tokio::task::spawn_blocking(move || {
             let answer = work();
             drop(permit);
             answer
         });
         running.await.map_err(|e| {
-            Error::new(Kind::Internal, "blocking work failed")
-                .with_source(e)
-                .may_have_happened()
+            Error::new(Kind::Internal, "blocking work failed").with_source(e).may_have_happened()
         })?
     }
 }

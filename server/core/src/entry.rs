@@ -17,10 +17,7 @@ impl Entry {
     /// The entry in memory of its own; see [`Value::detached`].
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self {
-            value: self.value.detached(),
-            ..*self
-        }
+        Self { value: self.value.detached(), ..*self }
     }
 
     /// Whether the entry is still visible at `now`.

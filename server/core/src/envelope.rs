@@ -63,32 +63,22 @@ pub fn encode(entry: &Entry, names: Option<(&str, &str)>) -> String {
 pub fn decode(text: &Bytes) -> Result<Decoded> {
     let envelope: Envelope = serde_json::from_slice(text).map_err(|e| {
         let (line, column) = (e.line(), e.column());
-        unreadable(format!(
-            "the stored envelope is not valid at line {line}, column {column}"
-        ))
+        unreadable(format!("the stored envelope is not valid at line {line}, column {column}"))
     })?;
     if envelope.version.is_some_and(|version| version > VERSION) {
-        return Err(unreadable(
-            "the stored envelope is of a newer version".to_owned(),
-        ));
+        return Err(unreadable("the stored envelope is of a newer version".to_owned()));
     }
     let time = |name: &str, text: Option<Cow<'_, str>>| match text {
         None => Ok(None),
         Some(text) => match Timestamp::parse(&text) {
             Some(time) => Ok(Some(time)),
-            None => Err(unreadable(format!(
-                "the stored envelope's {name} is not a time"
-            ))),
+            None => Err(unreadable(format!("the stored envelope's {name} is not a time"))),
         },
     };
     let created_at = time("created_at", envelope.created_at)?;
     let expires_at = time("expires_at", envelope.expires_at)?;
     Ok(Decoded {
-        entry: Entry {
-            value: read_value(text, envelope.value)?,
-            created_at,
-            expires_at,
-        },
+        entry: Entry { value: read_value(text, envelope.value)?, created_at, expires_at },
         key: envelope.key.map(Cow::into_owned),
         collection: envelope.collection.map(Cow::into_owned),
     })
@@ -158,10 +148,7 @@ mod tests {
 
     #[test]
     fn the_stored_form() {
-        let entry = entry(
-            r#"{"b":1.0, "a":12345678901234567890123}"#,
-            Some(1_735_689_660_000_000),
-        );
+        let entry = entry(r#"{"b":1.0, "a":12345678901234567890123}"#, Some(1_735_689_660_000_000));
         assert_eq!(
             encode(&entry, Some(("caf\u{e9}", "\u{1f600}\"\n"))),
             "{\"collection\": \"caf\\u00e9\", \
@@ -187,10 +174,7 @@ mod tests {
         assert_eq!(least.entry.value.as_bytes(), r#"{"a": 1}"#);
         assert_eq!(least.entry.created_at, None);
         let text = r#"{"version": 1, "extra": [1], "value": "{\"a\": 1}", "expires_at": null}"#;
-        assert_eq!(
-            decode_text(text).expect("a string value").entry,
-            least.entry
-        );
+        assert_eq!(decode_text(text).expect("a string value").entry, least.entry);
     }
 
     #[test]

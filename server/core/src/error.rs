@@ -98,11 +98,8 @@ impl Error {
 
     /// The error of a store that lacks an operation.
     pub fn unsupported(operation: Operation) -> Self {
-        Self::new(
-            Kind::Unsupported,
-            format!("this type of store can't {operation}"),
-        )
-        .during(operation)
+        Self::new(Kind::Unsupported, format!("this type of store can't {operation}"))
+            .during(operation)
     }
 
     /// Adds what caused the error.
@@ -195,10 +192,7 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 

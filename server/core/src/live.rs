@@ -23,11 +23,7 @@ pub struct LiveStore<S> {
 impl<S: Store> LiveStore<S> {
     /// Puts the adapter of the store that is configured as `name` into a frame.
     pub fn new(name: impl Into<String>, clock: Arc<dyn Clock>, adapter: S) -> Self {
-        Self {
-            name: name.into(),
-            clock,
-            adapter,
-        }
+        Self { name: name.into(), clock, adapter }
     }
 
     /// Adds to an adapter's error where it arose.
@@ -44,11 +40,7 @@ impl<S: Store> LiveStore<S> {
     }
 
     fn supported(&self, has: bool, operation: Operation) -> Result<()> {
-        if has {
-            Ok(())
-        } else {
-            Err(self.locate(Error::unsupported(operation), operation))
-        }
+        if has { Ok(()) } else { Err(self.locate(Error::unsupported(operation), operation)) }
     }
 
     fn check_size(&self, key: &str, value_bytes: usize) -> Result<()> {
@@ -61,21 +53,9 @@ impl<S: Store> LiveStore<S> {
             .with_limit(name, max as u64)),
             _ => Ok(()),
         };
-        within(
-            Kind::InvalidKey,
-            "key",
-            key.len(),
-            limits.key_bytes_max,
-            "key_bytes_max",
-        )?;
+        within(Kind::InvalidKey, "key", key.len(), limits.key_bytes_max, "key_bytes_max")?;
         let max = limits.value_bytes_max;
-        within(
-            Kind::ValueTooLarge,
-            "value",
-            value_bytes,
-            max,
-            "value_bytes_max",
-        )
+        within(Kind::ValueTooLarge, "value", value_bytes, max, "value_bytes_max")
     }
 
     /// Refuses, before anything is stored, what the backend would refuse.
@@ -147,51 +127,34 @@ impl<S: Store> Store for LiveStore<S> {
         let listed = self.adapter.list_keys(collection, page).await;
         let mut listed = listed.map_err(|e| self.locate(e, Operation::ListKeys))?;
         let now = self.clock.now();
-        listed
-            .items
-            .retain(|listed| is_live(listed.expires_at, now));
+        listed.items.retain(|listed| is_live(listed.expires_at, now));
         Ok(listed)
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        self.supported(
-            self.capabilities().list_collections,
-            Operation::ListCollections,
-        )?;
+        self.supported(self.capabilities().list_collections, Operation::ListCollections)?;
         let listed = self.adapter.list_collections(page).await;
         listed.map_err(|e| self.locate(e, Operation::ListCollections))
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        self.supported(
-            self.capabilities().delete_collection,
-            Operation::DeleteCollection,
-        )?;
+        self.supported(self.capabilities().delete_collection, Operation::DeleteCollection)?;
         let deleted = self.adapter.delete_collection(collection).await;
         deleted.map_err(|e| self.locate(e, Operation::DeleteCollection))
     }
 
     async fn destroy(&self) -> Result<()> {
         self.supported(self.capabilities().destroy, Operation::Destroy)?;
-        self.adapter
-            .destroy()
-            .await
-            .map_err(|e| self.locate(e, Operation::Destroy))
+        self.adapter.destroy().await.map_err(|e| self.locate(e, Operation::Destroy))
     }
 
     async fn cull(&self) -> Result<u64> {
         self.supported(self.capabilities().cull, Operation::Cull)?;
-        self.adapter
-            .cull()
-            .await
-            .map_err(|e| self.locate(e, Operation::Cull))
+        self.adapter.cull().await.map_err(|e| self.locate(e, Operation::Cull))
     }
 
     async fn check(&self) -> Result<()> {
-        self.adapter
-            .check()
-            .await
-            .map_err(|e| self.locate(e, Operation::Check))
+        self.adapter.check().await.map_err(|e| self.locate(e, Operation::Check))
     }
 }
 

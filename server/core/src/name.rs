@@ -50,9 +50,7 @@ impl HashDigits {
 
 /// Whether the name begins like a made one.
 pub fn is_reserved(name: &str) -> bool {
-    RESERVED_PREFIXES
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The key under which backends with one flat space of names keep an entry.
@@ -130,21 +128,15 @@ fn replace_runs(name: &str, allowed: impl Fn(char) -> bool) -> String {
         }
         in_run = !keep;
     }
-    if replaced.len() == 1 && in_run {
-        String::new()
-    } else {
-        replaced
-    }
+    if replaced.len() == 1 && in_run { String::new() } else { replaced }
 }
 
 fn sha256_hex(name: &str) -> String {
     use std::fmt::Write;
-    Sha256::digest(name.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a String takes all that is written to it");
-            hex
-        })
+    Sha256::digest(name.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes all that is written to it");
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -167,24 +159,13 @@ mod tests {
     #[test]
     fn a_made_name_keeps_its_bound() {
         let long = "ü x".repeat(500);
-        assert_eq!(
-            hybrid(&long, 245, is_word, HashDigits::Auto)
-                .chars()
-                .count(),
-            245
-        );
+        assert_eq!(hybrid(&long, 245, is_word, HashDigits::Auto).chars().count(), 245);
         assert_eq!(hybrid("", 245, is_word, HashDigits::V1), "S_-e3b0c442");
     }
 
     #[test]
     fn no_two_collections_meet_in_compound_keys() {
-        let pairs = [
-            ("a", ":b"),
-            ("a:", "b"),
-            ("a::b", "c"),
-            ("a", "b::c"),
-            ("S_a", "c"),
-        ];
+        let pairs = [("a", ":b"), ("a:", "b"), ("a::b", "c"), ("a", "b::c"), ("S_a", "c")];
         let mut compounds: Vec<_> = pairs
             .iter()
             .map(|(collection, key)| compound(&compound_collection(collection), key))

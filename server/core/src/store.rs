@@ -99,10 +99,7 @@ impl<S: Store + ?Sized> StoreExt for S {}
 fn only<T>(mut answers: Vec<Result<T>>) -> Result<T> {
     match answers.pop() {
         Some(answer) if answers.is_empty() => answer,
-        _ => Err(Error::new(
-            Kind::Internal,
-            "the store did not answer one key with one answer",
-        )),
+        _ => Err(Error::new(Kind::Internal, "the store did not answer one key with one answer")),
     }
 }
 
@@ -157,10 +154,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The last page, with nothing on it.
     pub fn empty() -> Self {
-        Self {
-            items: Vec::new(),
-            next: None,
-        }
+        Self { items: Vec::new(), next: None }
     }
 
     /// The page that an ordered listing begins: `limit` of the `items`, and as
@@ -176,10 +170,7 @@ impl<T> Page<T> {
             Some(last) if items.next().is_some() => Some(name(last).to_owned()),
             _ => None,
         };
-        Self {
-            items: listed,
-            next,
-        }
+        Self { items: listed, next }
     }
 }
 

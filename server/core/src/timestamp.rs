@@ -18,9 +18,7 @@ const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 impl Timestamp {
     /// The last second of the year 9999: Python's `datetime` and RFC 3339 end
     /// there. A whole second, because a float of seconds is no finer then.
-    pub const MAX: Self = Self {
-        micros: 253_402_300_799_000_000,
-    };
+    pub const MAX: Self = Self { micros: 253_402_300_799_000_000 };
 
     /// A moment by its microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
@@ -35,20 +33,14 @@ impl Timestamp {
     /// A moment by its seconds since the Unix epoch, as Python's `time.time()`
     /// gives them.
     pub fn from_seconds_f64(seconds: f64) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "saturates, which is what is meant"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "saturates, which is what is meant")]
         let micros = (seconds * 1e6).round() as i64;
         Self { micros }
     }
 
     /// Seconds since the Unix epoch, as Python's `time.time()` gives them.
     pub fn as_seconds_f64(self) -> f64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact to the microsecond until 2255"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "exact to the microsecond until 2255")]
         let micros = self.micros as f64;
         micros / 1e6
     }
@@ -65,9 +57,7 @@ impl Timestamp {
     /// rounded to nothing.
     pub fn checked_add(self, duration: Duration) -> Option<Self> {
         let micros = i64::try_from(duration.as_nanos().div_ceil(1000)).ok()?;
-        let sum = Self {
-            micros: self.micros.checked_add(micros)?,
-        };
+        let sum = Self { micros: self.micros.checked_add(micros)? };
         (sum <= Self::MAX).then_some(sum)
     }
 
@@ -85,9 +75,7 @@ impl Timestamp {
         let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
         let since =
             civil.duration_since(EPOCH) - SignedDuration::from_secs(offset.seconds().into());
-        Some(Self {
-            micros: i64::try_from(since.as_micros()).ok()?,
-        })
+        Some(Self { micros: i64::try_from(since.as_micros()).ok()? })
     }
 }
 
@@ -129,14 +117,8 @@ mod tests {
         let moment = Timestamp::from_micros(1_735_689_600_123_456);
         assert_eq!(moment.to_string(), "2025-01-01T00:00:00.123456+00:00");
         assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
-        assert_eq!(
-            Timestamp::MAX.to_string(),
-            "9999-12-31T23:59:59.000000+00:00"
-        );
-        assert_eq!(
-            Timestamp::parse("9999-12-31T23:59:59.000000+00:00"),
-            Some(Timestamp::MAX)
-        );
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.000000+00:00");
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59.000000+00:00"), Some(Timestamp::MAX));
     }
 
     #[test]
@@ -156,19 +138,13 @@ mod tests {
     #[test]
     fn no_duration_is_rounded_to_nothing() {
         let moment = Timestamp::from_micros(7);
-        assert_eq!(
-            moment.checked_add(Duration::from_nanos(1)),
-            Some(Timestamp::from_micros(8))
-        );
+        assert_eq!(moment.checked_add(Duration::from_nanos(1)), Some(Timestamp::from_micros(8)));
         assert_eq!(Timestamp::MAX.checked_add(Duration::from_nanos(1)), None);
         assert_eq!(moment.checked_add(Duration::MAX), None);
     }
 
     #[test]
     fn splits_moments_before_the_epoch_too() {
-        assert_eq!(
-            Timestamp::from_micros(-1).as_seconds_and_nanos(),
-            (-1, 999_999_000)
-        );
+        assert_eq!(Timestamp::from_micros(-1).as_seconds_and_nanos(), (-1, 999_999_000));
     }
 }

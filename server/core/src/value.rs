@@ -51,10 +51,8 @@ impl Value {
     /// The value is a slice of `text`: nothing is copied.
     pub fn parse(text: &Bytes, depth_max: usize) -> Result<Self, ValueProblem> {
         let utf8 = std::str::from_utf8(text).map_err(|e| ValueProblem::NotUtf8(e.valid_up_to()))?;
-        let json: &RawValue = serde_json::from_str(utf8).map_err(|e| ValueProblem::NotJson {
-            line: e.line(),
-            column: e.column(),
-        })?;
+        let json: &RawValue = serde_json::from_str(utf8)
+            .map_err(|e| ValueProblem::NotJson { line: e.line(), column: e.column() })?;
         if !json.get().starts_with('{') {
             return Err(ValueProblem::NotAnObject);
         }
@@ -142,19 +140,8 @@ mod tests {
         for text in ["[]", "1", "null", "\"{}\""] {
             assert_eq!(parse(text), Err(ValueProblem::NotAnObject), "{text}");
         }
-        for text in [
-            "",
-            "{",
-            "{}{}",
-            r#"{"a":NaN}"#,
-            r#"{"a":01}"#,
-            "{'a':1}",
-            "{\"a\":\"\n\"}",
-        ] {
-            assert!(
-                matches!(parse(text), Err(ValueProblem::NotJson { .. })),
-                "{text}"
-            );
+        for text in ["", "{", "{}{}", r#"{"a":NaN}"#, r#"{"a":01}"#, "{'a':1}", "{\"a\":\"\n\"}"] {
+            assert!(matches!(parse(text), Err(ValueProblem::NotJson { .. })), "{text}");
         }
         assert_eq!(parse(r#"{"a":[[[]]]}"#), Err(ValueProblem::TooDeep(3)));
         let bytes = Bytes::from_static(b"{\"a\":\"\xff\"}");
@@ -163,11 +150,7 @@ mod tests {
 
     #[test]
     fn a_million_brackets_overflow_no_stack() {
-        let text = format!(
-            "{{\"a\":{}{}}}",
-            "[".repeat(1_000_000),
-            "]".repeat(1_000_000)
-        );
+        let text = format!("{{\"a\":{}{}}}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         assert_eq!(parse(&text), Err(ValueProblem::TooDeep(3)));
     }
 

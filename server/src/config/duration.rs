@@ -84,9 +84,7 @@ mod tests {
             let duration = read(&written).expect("a duration");
             assert_eq!(duration, Duration::from_millis(millis), "{written}");
         }
-        let bad = [
-            "-1s", "30s ago", "", "soon", "30", "1 month", "9000h", "nan",
-        ];
+        let bad = ["-1s", "30s ago", "", "soon", "30", "1 month", "9000h", "nan"];
         let bad = bad.into_iter().map(Value::from);
         for written in bad.chain([json!(-1), json!(-0.5), json!(1e300), json!(u64::MAX)]) {
             let message = read(&written).expect_err("no duration").to_string();

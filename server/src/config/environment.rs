@@ -33,15 +33,9 @@ pub(super) fn variables(environment: impl Iterator<Item = (String, String)>) -> 
     let mut variables: Vec<_> = environment
         .filter_map(|(name, text)| {
             let field = name.strip_prefix(PREFIX)?;
-            let segments = field
-                .contains(SEPARATOR)
-                .then(|| field.split(SEPARATOR).map(normal))?;
+            let segments = field.contains(SEPARATOR).then(|| field.split(SEPARATOR).map(normal))?;
             let segments = segments.collect();
-            Some(Variable {
-                name,
-                segments,
-                text,
-            })
+            Some(Variable { name, segments, text })
         })
         .collect();
     variables.sort_by(|a, b| a.name.cmp(&b.name));

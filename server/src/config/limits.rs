@@ -88,8 +88,7 @@ impl Default for Limits {
 impl Limits {
     /// The largest value.
     pub(crate) fn value_bytes_max(&self) -> usize {
-        self.value_bytes_max
-            .unwrap_or(self.message_bytes_max.saturating_sub(AROUND_VALUE))
+        self.value_bytes_max.unwrap_or(self.message_bytes_max.saturating_sub(AROUND_VALUE))
     }
 
     /// What does not fit: the fields that a message is about, the one to blame
@@ -99,14 +98,10 @@ impl Limits {
             .bounds()
             .into_iter()
             .filter(|bound| !(bound.min..=bound.max).contains(&bound.value))
-            .map(
-                |Bound {
-                     field, min, max, ..
-                 }| {
-                    let message = format!("outside of its range, which is {min} to {max}");
-                    (vec![field], message)
-                },
-            )
+            .map(|Bound { field, min, max, .. }| {
+                let message = format!("outside of its range, which is {min} to {max}");
+                (vec![field], message)
+            })
             .collect();
         if problems.is_empty() {
             problems.extend(self.check_each_other());
@@ -144,20 +139,10 @@ impl Limits {
     }
 
     fn bounds(&self) -> [Bound; 12] {
-        let bound = |field, value, min, max| Bound {
-            field,
-            value,
-            min,
-            max,
-        };
+        let bound = |field, value, min, max| Bound { field, value, min, max };
         [
             bound("key_bytes_max", self.key_bytes_max, 1, 64 * KIB),
-            bound(
-                "collection_bytes_max",
-                self.collection_bytes_max,
-                1,
-                64 * KIB,
-            ),
+            bound("collection_bytes_max", self.collection_bytes_max, 1, 64 * KIB),
             bound(
                 "value_bytes_max",
                 // if it is not set, the range of message_bytes_max is its range
@@ -169,26 +154,11 @@ impl Limits {
             bound("keys_per_call_max", self.keys_per_call_max, 1, MANY),
             bound("page_size_default", self.page_size_default, 1, MANY),
             bound("page_size_max", self.page_size_max, 1, MANY),
-            bound(
-                "message_bytes_max",
-                self.message_bytes_max,
-                128 * KIB,
-                MESSAGE_MAX,
-            ),
+            bound("message_bytes_max", self.message_bytes_max, 128 * KIB, MESSAGE_MAX),
             bound("concurrent_calls_max", self.concurrent_calls_max, 1, MANY),
             bound("connections_max", self.connections_max, 1, MANY),
-            bound(
-                "streams_per_connection_max",
-                self.streams_per_connection_max as usize,
-                1,
-                MANY,
-            ),
-            bound(
-                "header_bytes_max",
-                self.header_bytes_max as usize,
-                4 * KIB,
-                MIB,
-            ),
+            bound("streams_per_connection_max", self.streams_per_connection_max as usize, 1, MANY),
+            bound("header_bytes_max", self.header_bytes_max as usize, 4 * KIB, MIB),
         ]
     }
 }
@@ -226,18 +196,8 @@ mod tests {
         assert_eq!(properties.len(), bounds.len());
         for bound in bounds {
             let property = &properties[bound.field];
-            assert_eq!(
-                property["minimum"].as_u64(),
-                Some(bound.min as u64),
-                "{}",
-                bound.field
-            );
-            assert_eq!(
-                property["maximum"].as_u64(),
-                Some(bound.max as u64),
-                "{}",
-                bound.field
-            );
+            assert_eq!(property["minimum"].as_u64(), Some(bound.min as u64), "{}", bound.field);
+            assert_eq!(property["maximum"].as_u64(), Some(bound.max as u64), "{}", bound.field);
         }
     }
 
@@ -245,25 +205,17 @@ mod tests {
     fn what_does_not_fit() {
         let check = |limits: &Limits| {
             let problems = limits.check();
-            problems
-                .into_iter()
-                .map(|(fields, _)| fields[0])
-                .collect::<Vec<_>>()
+            problems.into_iter().map(|(fields, _)| fields[0]).collect::<Vec<_>>()
         };
-        let mut limits = Limits {
-            value_bytes_max: Some(4 * MIB - 16 * KIB + 1),
-            ..Limits::default()
-        };
+        let mut limits =
+            Limits { value_bytes_max: Some(4 * MIB - 16 * KIB + 1), ..Limits::default() };
         assert_eq!(check(&limits), ["value_bytes_max"]);
         limits.value_bytes_max = Some(4 * MIB - 16 * KIB);
         assert_eq!(check(&limits), [""; 0]);
         limits.key_bytes_max = 8 * KIB;
         assert_eq!(check(&limits), ["value_bytes_max"]);
 
-        let limits = Limits {
-            page_size_max: 999,
-            ..Limits::default()
-        };
+        let limits = Limits { page_size_max: 999, ..Limits::default() };
         assert_eq!(check(&limits), ["page_size_default"]);
         let limits = Limits {
             message_bytes_max: 1,

@@ -73,10 +73,7 @@ fn from_tree(
     let variables = environment::variables(environment);
     let mut tree = tree.unwrap_or_else(|| {
         let mut tree = Tree::new(Origin::Defaults);
-        if variables
-            .iter()
-            .all(|variable| variable.makes_store().is_none())
-        {
+        if variables.iter().all(|variable| variable.makes_store().is_none()) {
             tree.root = json!({ "stores": default_stores() });
         }
         tree
@@ -109,11 +106,7 @@ fn typed(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Config> {
     let stores = stores::read(tree, limits, problems);
     let server = server?;
     let default_store = default_store(tree, &server, problems)?;
-    Some(Config {
-        server,
-        default_store,
-        stores,
-    })
+    Some(Config { server, default_store, stores })
 }
 
 /// The tables of the file. `$schema` is what editors look for; it says nothing to
@@ -121,17 +114,10 @@ fn typed(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Config> {
 const FIELDS: [&str; 3] = ["$schema", "server", "stores"];
 
 fn check_fields(tree: &Tree, problems: &mut Vec<Problem>) {
-    let fields = tree
-        .root
-        .as_object()
-        .into_iter()
-        .flat_map(|root| root.keys());
+    let fields = tree.root.as_object().into_iter().flat_map(|root| root.keys());
     for field in fields.filter(|field| !FIELDS.contains(&field.as_str())) {
         let near = wording::did_you_mean(field, FIELDS.into_iter());
-        let message = format!(
-            "unknown field, expected one of {}{near}",
-            FIELDS[1..].join(", ")
-        );
+        let message = format!("unknown field, expected one of {}{near}", FIELDS[1..].join(", "));
         problems.push(tree.problem(field, message));
     }
 }
@@ -142,10 +128,7 @@ fn default_store(tree: &Tree, server: &Server, problems: &mut Vec<Problem>) -> O
         Some(name) if names.contains(&name.as_str()) => return Some(name.clone()),
         Some(name) => {
             let near = wording::did_you_mean(name, names.iter().copied());
-            format!(
-                "no store of this name, expected one of {}{near}",
-                names.join(", ")
-            )
+            format!("no store of this name, expected one of {}{near}", names.join(", "))
         }
         None => match names.as_slice() {
             // that there is none was said already

@@ -64,8 +64,7 @@ impl Part<'_> {
     fn problem(&self, value: &mut Value, error: &SettingsError) -> Problem {
         let place = path::find(value, &error.path);
         let message = wording::reword(&error.message, place.as_deref(), self.also);
-        self.tree
-            .problem(&path::join(self.path, &error.path), message)
+        self.tree.problem(&path::join(self.path, &error.path), message)
     }
 }
 

@@ -72,9 +72,7 @@ pub(super) fn remove(value: &mut Value, path: &str) -> bool {
     if key.len() == path.len() {
         return table.remove(&key).is_some();
     }
-    table
-        .get_mut(&key)
-        .is_some_and(|member| remove(member, &path[key.len()..]))
+    table.get_mut(&key).is_some_and(|member| remove(member, &path[key.len()..]))
 }
 
 fn first_key<'k>(keys: impl Iterator<Item = &'k String>, path: &str) -> Option<&'k String> {
@@ -96,16 +94,11 @@ mod tests {
         assert_eq!(find(&mut value, "a.b.c[0].d"), Some(&mut json!(1)));
         assert_eq!(find(&mut value, "a.b.c[1]"), Some(&mut json!(2)));
         assert_eq!(find(&mut value, "b"), Some(&mut json!(3)));
-        for absent in [
-            "c", "b.c", "a.b.c[2]", "a.b.c[x]", "a.b.c[0", "b[0]", "a..b",
-        ] {
+        for absent in ["c", "b.c", "a.b.c[2]", "a.b.c[x]", "a.b.c[0", "b[0]", "a..b"] {
             assert_eq!(find(&mut value, absent), None, "{absent}");
             assert!(!remove(&mut value, absent), "{absent}");
         }
-        assert!(
-            !remove(&mut value, "a.b.c[1]"),
-            "elements stay: others would move"
-        );
+        assert!(!remove(&mut value, "a.b.c[1]"), "elements stay: others would move");
         assert!(remove(&mut value, "a.b.c[0].d"));
         assert_eq!(value, json!({"a": {"b.c": [{}, 2]}, "b": 3}));
     }
@@ -113,10 +106,7 @@ mod tests {
     #[test]
     fn joins_and_splits() {
         assert_eq!(join("stores.main", "."), "stores.main");
-        assert_eq!(
-            join("stores.main", "nodes[2].port"),
-            "stores.main.nodes[2].port"
-        );
+        assert_eq!(join("stores.main", "nodes[2].port"), "stores.main.nodes[2].port");
         assert_eq!(join("wrap", "[0].type"), "wrap[0].type");
         assert_eq!(parent("stores.main.nodes[2].port"), "stores.main.nodes[2]");
         assert_eq!(parent("stores.main.nodes[2]"), "stores.main.nodes");

@@ -43,21 +43,13 @@ pub(crate) struct Problem {
 impl Problem {
     /// A problem of the whole file or variable, which has no path.
     pub(super) fn whole(origin: Origin, message: impl Into<String>) -> Self {
-        Self {
-            origin,
-            path: String::new(),
-            message: message.into(),
-        }
+        Self { origin, path: String::new(), message: message.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = if self.path.is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", self.path)
-        };
+        let path = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
         let text = format!("{}: {path}{}", self.origin, self.message);
         // a key of the file may hold a line break: a problem is one line all the same
         for c in text.chars() {
@@ -80,9 +72,7 @@ pub(crate) struct Problems(pub(crate) Vec<Problem>);
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the configuration can't be used")?;
-        self.0
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.0.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 

@@ -52,26 +52,14 @@ const COMBINATIONS: [&str; 6] = ["$ref", "allOf", "anyOf", "oneOf", "if", "patte
 fn store(generator: &mut SchemaGenerator, store_type: &StoreType, adapter: Adapter) -> Value {
     let common = Common::json_schema(generator).to_value();
     let settings = (adapter.schema)(generator).to_value();
-    typed_table(
-        store_type.word,
-        store_type.title,
-        store_type.summary,
-        common,
-        settings,
-    )
+    typed_table(store_type.word, store_type.title, store_type.summary, common, settings)
 }
 
 /// The schema of the table of a wrapper of this type.
 pub(super) fn wrapper(generator: &mut SchemaGenerator, wrapper_type: &WrapperType) -> Value {
     let common = json!({ "properties": { "type": {} }, "required": ["type"] });
     let settings = (wrapper_type.schema)(generator).to_value();
-    typed_table(
-        wrapper_type.word,
-        wrapper_type.word,
-        wrapper_type.summary,
-        common,
-        settings,
-    )
+    typed_table(wrapper_type.word, wrapper_type.word, wrapper_type.summary, common, settings)
 }
 
 /// The schema of a table whose `type` is `word`: the fields that all such tables
@@ -91,10 +79,7 @@ fn typed_table(
 
     let mut properties = members(&mut common, "properties");
     let mut required = elements(&mut common, "required");
-    if COMBINATIONS
-        .iter()
-        .any(|keyword| settings.get(keyword).is_some())
-    {
+    if COMBINATIONS.iter().any(|keyword| settings.get(keyword).is_some()) {
         schema.insert("allOf".to_owned(), json!([settings]));
         schema.insert("unevaluatedProperties".to_owned(), false.into());
     } else {

@@ -73,10 +73,7 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        Self { level: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -97,11 +94,7 @@ pub(super) fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Server> {
         None | Some(Value::Null) => Value::Object(Map::new()),
         Some(table) => table.clone(),
     };
-    let part = Part {
-        tree,
-        path: "server",
-        also: &[],
-    };
+    let part = Part { tree, path: "server", also: &[] };
     let server = part.read(table, problems, read_settings::<Server>)?;
     let found = check(tree, &server);
     let fine = found.is_empty();
@@ -112,31 +105,20 @@ pub(super) fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Option<Server> {
 fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (fields, message) in server.limits.check() {
-        let paths: Vec<_> = fields
-            .into_iter()
-            .map(|field| path::member("server.limits", field))
-            .collect();
+        let paths: Vec<_> =
+            fields.into_iter().map(|field| path::member("server.limits", field)).collect();
         // the one that was written is the one to look at
-        let at = paths
-            .iter()
-            .find(|path| tree.has(path))
-            .unwrap_or(&paths[0]);
+        let at = paths.iter().find(|path| tree.has(path)).unwrap_or(&paths[0]);
         problems.push(tree.problem(at, message));
     }
     if server.health_interval < Duration::from_millis(100) {
         let message = "shorter than 100ms: the checks would be a load of their own";
         problems.push(tree.problem("server.health_interval", message));
     }
-    if server
-        .runtime_threads
-        .is_some_and(|threads| threads.get() > 1024)
-    {
+    if server.runtime_threads.is_some_and(|threads| threads.get() > 1024) {
         problems.push(tree.problem("server.runtime_threads", "more than 1024"));
     }
-    if server
-        .admin_listen
-        .is_some_and(|admin| admin == server.listen && admin.port() != 0)
-    {
+    if server.admin_listen.is_some_and(|admin| admin == server.listen && admin.port() != 0) {
         let message = "the same address as server.listen";
         problems.push(tree.problem("server.admin_listen", message));
     }
@@ -152,15 +134,10 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
 /// word for the name of a module; a level with a typo must not pass for one.
 fn is_filter(text: &str) -> bool {
     let is_level = |word: &str| {
-        !word.is_empty()
-            && word
-                .parse::<tracing_subscriber::filter::LevelFilter>()
-                .is_ok()
+        !word.is_empty() && word.parse::<tracing_subscriber::filter::LevelFilter>().is_ok()
     };
     tracing_subscriber::EnvFilter::builder().parse(text).is_ok()
-        && text
-            .split(',')
-            .all(|directive| directive.contains('=') || is_level(directive.trim()))
+        && text.split(',').all(|directive| directive.contains('=') || is_level(directive.trim()))
 }
 
 #[cfg(test)]

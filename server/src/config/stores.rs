@@ -60,9 +60,7 @@ fn default_collection() -> String {
 /// The names of all configured stores, those with mistakes included.
 pub(super) fn names(tree: &Tree) -> Vec<&str> {
     let stores = tree.root.get("stores").and_then(Value::as_object);
-    stores.map_or_else(Vec::new, |stores| {
-        stores.keys().map(String::as_str).collect()
-    })
+    stores.map_or_else(Vec::new, |stores| stores.keys().map(String::as_str).collect())
 }
 
 /// Reads the `[stores]` table of `tree`. `limits` are those of the server, if they
@@ -127,17 +125,11 @@ fn store(
     };
     let is_common = |(key, _): &(String, Value)| COMMON.contains(&key.as_str());
     let (common, settings): (Map<_, _>, Map<_, _>) = table.clone().into_iter().partition(is_common);
-    let part = Part {
-        tree,
-        path,
-        also: &COMMON,
-    };
+    let part = Part { tree, path, also: &COMMON };
     let common = part.read(Value::Object(common), problems, read_settings::<Common>);
     // a mistake beside the type must not hide those in the settings
     let written = table.get("type").and_then(Value::as_str);
-    let word = common
-        .as_ref()
-        .map_or(written, |common| Some(common.r#type.as_str()));
+    let word = common.as_ref().map_or(written, |common| Some(common.r#type.as_str()));
     let found = find(word?)
         .map_err(|message| problems.push(tree.problem(&path::member(path, "type"), message)));
     let settings = found.ok().and_then(|(store_type, adapter)| {
@@ -148,26 +140,15 @@ fn store(
     check_collection(tree, path, &common.default_collection, limits, problems);
     let wrap = wrap::read(tree, &path::member(path, "wrap"), common.wrap, problems);
     let (store_type, settings) = settings?;
-    Some(StoreEntry {
-        default_collection: common.default_collection,
-        wrap,
-        store_type,
-        settings,
-    })
+    Some(StoreEntry { default_collection: common.default_collection, wrap, store_type, settings })
 }
 
 /// The type that the configuration calls `word`, with its adapter.
 fn find(word: &str) -> Result<(&'static StoreType, Adapter), String> {
     let Some(store_type) = kvgate_stores::find(word) else {
-        let words: Vec<&str> = STORE_TYPES
-            .iter()
-            .map(|store_type| store_type.word)
-            .collect();
+        let words: Vec<&str> = STORE_TYPES.iter().map(|store_type| store_type.word).collect();
         let near = wording::did_you_mean(word, words.iter().copied());
-        return Err(format!(
-            "unknown type of store, expected one of {}{near}",
-            words.join(", ")
-        ));
+        return Err(format!("unknown type of store, expected one of {}{near}", words.join(", ")));
     };
     match store_type.adapter {
         Some(adapter) => Ok((store_type, adapter)),
@@ -209,18 +190,7 @@ mod tests {
         for name in ["main", "a", "0", "a-b_c-9", &"x".repeat(63)] {
             assert!(is_name(name), "{name}");
         }
-        for name in [
-            "",
-            "-a",
-            "a-",
-            "a__b",
-            "a-_b",
-            "A",
-            "a.b",
-            "a b",
-            "ä",
-            &"x".repeat(64),
-        ] {
+        for name in ["", "-a", "a-", "a__b", "a-_b", "A", "a.b", "a b", "ä", &"x".repeat(64)] {
             assert!(!is_name(name), "{name}");
         }
     }

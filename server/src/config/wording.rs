@@ -44,19 +44,11 @@ pub(super) fn did_you_mean<'w>(word: &str, words: impl Iterator<Item = &'w str>)
 fn unknown(what: &str, rest: &str, also: &[&str]) -> String {
     let (word, expected) = match rest.rsplit_once(", expected ") {
         Some(parts) => parts,
-        None => (
-            rest.rsplit_once(", there are no ")
-                .map_or(rest, |(word, _)| word),
-            "",
-        ),
+        None => (rest.rsplit_once(", there are no ").map_or(rest, |(word, _)| word), ""),
     };
     // what is quoted stands between the backticks: every second piece
-    let words: Vec<&str> = expected
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .chain(also.iter().copied())
-        .collect();
+    let words: Vec<&str> =
+        expected.split('`').skip(1).step_by(2).chain(also.iter().copied()).collect();
     let list = match words.as_slice() {
         [] => return format!("{what}, none is expected"),
         [only] => format!("expected {only}"),
@@ -112,12 +104,12 @@ fn without(message: &str, value: &Value) -> String {
         Value::Number(number) if number.to_string().len() >= 4 => {
             message.replace(&number.to_string(), "…")
         }
-        Value::Array(elements) => elements.iter().fold(message.to_owned(), |message, value| {
-            without(&message, value)
-        }),
-        Value::Object(members) => members.values().fold(message.to_owned(), |message, value| {
-            without(&message, value)
-        }),
+        Value::Array(elements) => {
+            elements.iter().fold(message.to_owned(), |message, value| without(&message, value))
+        }
+        Value::Object(members) => {
+            members.values().fold(message.to_owned(), |message, value| without(&message, value))
+        }
         _ => message.to_owned(),
     }
 }
@@ -138,10 +130,7 @@ mod tests {
                 "unknown field `warp`, expected `directory` or `max_size`",
                 "unknown field, expected one of directory, max_size, wrap; did you mean wrap?",
             ),
-            (
-                "unknown field `x`, there are no fields",
-                "unknown field, expected wrap",
-            ),
+            ("unknown field `x`, there are no fields", "unknown field, expected wrap"),
             (
                 "unknown variant `hunter2`, expected `text` or `json`",
                 "unknown word, expected one of text, json",
@@ -158,10 +147,7 @@ mod tests {
                 "invalid value: integer `0`, expected a nonzero u64",
                 "wrong value, expected a whole number of at least 1",
             ),
-            (
-                "invalid type: null, expected struct Limits",
-                "wrong type: nothing, expected a table",
-            ),
+            ("invalid type: null, expected struct Limits", "wrong type: nothing, expected a table"),
             ("missing field `url`", "missing field `url`"),
             ("no such host hunter2", "no such host …"),
         ] {

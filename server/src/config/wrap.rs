@@ -39,19 +39,13 @@ fn wrapper(
     problems: &mut Vec<Problem>,
 ) -> Option<Box<dyn Wrapper>> {
     let common = settings.remove_entry("type").into_iter().collect();
-    let part = Part {
-        tree,
-        path,
-        also: &["type"],
-    };
+    let part = Part { tree, path, also: &["type"] };
     let common = part.read(Value::Object(common), problems, read_settings::<Common>)?;
     let Some(wrapper_type) = kvgate_wrappers::find(&common.r#type) else {
         let words: Vec<&str> = WRAPPER_TYPES.iter().map(|known| known.word).collect();
         let near = wording::did_you_mean(&common.r#type, words.iter().copied());
-        let message = format!(
-            "unknown type of wrapper, expected one of {}{near}",
-            words.join(", ")
-        );
+        let message =
+            format!("unknown type of wrapper, expected one of {}{near}", words.join(", "));
         problems.push(tree.problem(&path::member(path, "type"), message));
         return None;
     };
@@ -68,9 +62,7 @@ impl JsonSchema for AnyWrapper {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let types = WRAPPER_TYPES.iter();
-        let tables: Vec<Value> = types
-            .map(|known| schema::wrapper(generator, known))
-            .collect();
+        let tables: Vec<Value> = types.map(|known| schema::wrapper(generator, known)).collect();
         json_schema!({ "oneOf": tables })
     }
 }

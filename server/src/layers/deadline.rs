@@ -50,10 +50,7 @@ where
         let deadline = timeout(request.headers())
             .and_then(|timeout| Instant::now().checked_add(timeout))
             .map(|at| Box::pin(sleep_until(at)));
-        DeadlineFuture {
-            call: self.0.call(request),
-            deadline,
-        }
+        DeadlineFuture { call: self.0.call(request), deadline }
     }
 }
 
@@ -103,10 +100,7 @@ where
         };
         ready!(deadline.as_mut().poll(cx));
         let response = Status::from(Fault::deadline_exceeded()).into_http::<B>();
-        Poll::Ready(Ok(response.map(|body| DeadlineBody {
-            body,
-            deadline: None,
-        })))
+        Poll::Ready(Ok(response.map(|body| DeadlineBody { body, deadline: None })))
     }
 }
 
@@ -122,10 +116,7 @@ pin_project! {
 /// The empty body of an answer that is refused.
 impl<B: Default> Default for DeadlineBody<B> {
     fn default() -> Self {
-        Self {
-            body: B::default(),
-            deadline: None,
-        }
+        Self { body: B::default(), deadline: None }
     }
 }
 
@@ -171,10 +162,7 @@ mod tests {
 
     fn read(text: &str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "grpc-timeout",
-            HeaderValue::from_str(text).expect("a header"),
-        );
+        headers.insert("grpc-timeout", HeaderValue::from_str(text).expect("a header"));
         timeout(&headers)
     }
 

@@ -30,11 +30,7 @@ pin_project! {
 
 impl<B> EndWith<B> {
     pub(crate) fn new(body: B, end: WaitForCancellationFutureOwned) -> Self {
-        Self {
-            body,
-            end,
-            ended: false,
-        }
+        Self { body, end, ended: false }
     }
 }
 

@@ -24,10 +24,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new(max: usize) -> Self {
-        Self {
-            in_flight: AtomicUsize::new(0),
-            max,
-        }
+        Self { in_flight: AtomicUsize::new(0), max }
     }
 
     /// Calls whose answer has not been sent to its end.
@@ -64,10 +61,7 @@ impl<S> Layer<S> for LoadLayer {
     type Service = LoadLimit<S>;
 
     fn layer(&self, inner: S) -> LoadLimit<S> {
-        LoadLimit {
-            inner,
-            load: Arc::clone(&self.0),
-        }
+        LoadLimit { inner, load: Arc::clone(&self.0) }
     }
 }
 
@@ -93,10 +87,9 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         match self.load.enter() {
-            Some(in_flight) => LoadFuture::Entered {
-                call: self.inner.call(request),
-                in_flight: Some(in_flight),
-            },
+            Some(in_flight) => {
+                LoadFuture::Entered { call: self.inner.call(request), in_flight: Some(in_flight) }
+            }
             None => LoadFuture::Refused { max: self.load.max },
         }
     }

@@ -54,18 +54,11 @@ pub(crate) struct Method(usize);
 
 impl Method {
     pub(crate) fn of(path: &str) -> Self {
-        Self(
-            METHODS
-                .iter()
-                .position(|method| *method == path)
-                .unwrap_or(METHODS.len()),
-        )
+        Self(METHODS.iter().position(|method| *method == path).unwrap_or(METHODS.len()))
     }
 
     fn name(self) -> &'static str {
-        METHODS
-            .get(self.0)
-            .map_or("other", |path| path.trim_start_matches('/'))
+        METHODS.get(self.0).map_or("other", |path| path.trim_start_matches('/'))
     }
 }
 
@@ -86,11 +79,8 @@ impl CallMetrics {
             &["method", "code"],
         )?;
         let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "kvgate_call_duration_seconds",
-                "from a call's headers to its end",
-            )
-            .buckets(BUCKETS.to_vec()),
+            HistogramOpts::new("kvgate_call_duration_seconds", "from a call's headers to its end")
+                .buckets(BUCKETS.to_vec()),
             &["method"],
         )?;
         registry.register(Box::new(calls.clone()))?;
@@ -99,15 +89,10 @@ impl CallMetrics {
             let name = Method(index).name();
             MethodMetrics {
                 seconds: seconds.with_label_values(&[name]),
-                codes: CODES
-                    .iter()
-                    .map(|code| calls.with_label_values(&[name, *code]))
-                    .collect(),
+                codes: CODES.iter().map(|code| calls.with_label_values(&[name, *code])).collect(),
             }
         });
-        Ok(Self {
-            methods: methods.collect(),
-        })
+        Ok(Self { methods: methods.collect() })
     }
 }
 
@@ -124,10 +109,7 @@ impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe {
-            inner,
-            metrics: Arc::clone(&self.0),
-        }
+        Observe { inner, metrics: Arc::clone(&self.0) }
     }
 }
 
@@ -162,10 +144,7 @@ where
             span,
         };
         let call = ending.span.in_scope(|| self.inner.call(request));
-        ObserveFuture {
-            call,
-            ending: Some(ending),
-        }
+        ObserveFuture { call, ending: Some(ending) }
     }
 }
 
@@ -252,10 +231,8 @@ impl Ending {
             return;
         };
         self.code = Code::from_bytes(code.as_bytes());
-        if matches!(
-            self.code,
-            Code::Internal | Code::Unavailable | Code::DataLoss | Code::Unknown
-        ) && let Some(status) = Status::from_header_map(headers)
+        if matches!(self.code, Code::Internal | Code::Unavailable | Code::DataLoss | Code::Unknown)
+            && let Some(status) = Status::from_header_map(headers)
         {
             let (method, code) = (self.method.name(), CODES[self.code as usize]);
             tracing::warn!(rpc.method = method, code, "{}", status.message());
@@ -284,10 +261,7 @@ mod tests {
             Method::of("/keyvalue.v1.KeyValueService/Get").name(),
             "keyvalue.v1.KeyValueService/Get"
         );
-        assert_eq!(
-            Method::of("/keyvalue.v1.KeyValueService/Got").name(),
-            "other"
-        );
+        assert_eq!(Method::of("/keyvalue.v1.KeyValueService/Got").name(), "other");
         assert_eq!(Method::of("").name(), "other");
     }
 

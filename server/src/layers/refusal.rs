@@ -28,10 +28,7 @@ impl<S> Layer<S> for RefusalLayer {
     type Service = Refusal<S>;
 
     fn layer(&self, inner: S) -> Refusal<S> {
-        Refusal {
-            inner,
-            message_bytes_max: self.message_bytes_max,
-        }
+        Refusal { inner, message_bytes_max: self.message_bytes_max }
     }
 }
 
@@ -57,10 +54,7 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         let message_bytes_max = self.message_bytes_max;
-        RefusalFuture {
-            call: self.inner.call(request),
-            message_bytes_max,
-        }
+        RefusalFuture { call: self.inner.call(request), message_bytes_max }
     }
 }
 

@@ -60,11 +60,7 @@ impl v1::store_service_server::StoreService for Service {
         &self,
         _: Request<ListStoresRequest>,
     ) -> Result<Response<ListStoresResponse>, Status> {
-        let stores = self
-            .topology
-            .stores()
-            .map(|served| self.describe(served))
-            .collect();
+        let stores = self.topology.stores().map(|served| self.describe(served)).collect();
         Ok(Response::new(ListStoresResponse { stores }))
     }
 
@@ -94,11 +90,7 @@ impl v1::store_service_server::StoreService for Service {
             return Err(Fault::invalid(reason, "collection", message).into());
         }
         let target = self.target(&request.store, &request.collection)?;
-        let deleted = target
-            .served
-            .store
-            .delete_collection(target.collection)
-            .await;
+        let deleted = target.served.store.delete_collection(target.collection).await;
         let deleted = deleted.map_err(|e| target.served.fault(e))?;
         Ok(Response::new(DeleteCollectionResponse { deleted }))
     }

@@ -32,9 +32,7 @@ impl Service {
         self.check_keys(&request.keys)?;
         let found = self.find(&target, &request.keys).await?;
         let results = request.keys.into_iter().zip(found);
-        let results = results
-            .map(|(key, found)| convert::get_result(key, found))
-            .collect();
+        let results = results.map(|(key, found)| convert::get_result(key, found)).collect();
         let response = GetManyResponse { results };
         self.check_response(&response)?;
         Ok(response)
@@ -46,9 +44,7 @@ impl Service {
         let found = self.find(&target, &request.keys).await?;
         let now = self.topology.clock.now();
         let results = request.keys.into_iter().zip(found);
-        let results = results
-            .map(|(key, found)| convert::ttl_result(key, found, now))
-            .collect();
+        let results = results.map(|(key, found)| convert::ttl_result(key, found, now)).collect();
         let response = TtlManyResponse { results };
         self.check_response(&response)?;
         Ok(response)
@@ -59,8 +55,7 @@ impl Service {
         request: PutManyRequest,
     ) -> Result<PutManyResponse, Status> {
         let target = self.target(&request.store, &request.collection)?;
-        self.put_batch(&target, &request.entries, request.ttl.as_ref())
-            .await?;
+        self.put_batch(&target, &request.entries, request.ttl.as_ref()).await?;
         Ok(PutManyResponse {})
     }
 
@@ -85,26 +80,15 @@ impl Service {
             .into_iter()
             .zip(removed)
             .map(|(key, removed)| match removed {
-                Ok(removed) => DeleteResult {
-                    key,
-                    deleted: removed.is_some(),
-                    error: None,
-                },
+                Ok(removed) => DeleteResult { key, deleted: removed.is_some(), error: None },
                 Err(error) => {
                     let error = Some(convert::error_message(&error));
-                    DeleteResult {
-                        key,
-                        deleted: false,
-                        error,
-                    }
+                    DeleteResult { key, deleted: false, error }
                 }
             })
             .collect();
         let deleted_count = results.iter().filter(|result| result.deleted).count();
-        Ok(DeleteManyResponse {
-            results,
-            deleted_count: count(deleted_count),
-        })
+        Ok(DeleteManyResponse { results, deleted_count: count(deleted_count) })
     }
 
     /// Reads many entries for one answer. It stops as soon as they can't fit in it,
@@ -132,21 +116,14 @@ impl Service {
                 .get_many(target.collection, chunk)
                 .await
                 .map_err(|e| target.served.fault(e))?;
-            bytes += chunk
-                .iter()
-                .flatten()
-                .flatten()
-                .map(|e| e.value.as_bytes().len())
-                .sum::<usize>();
+            bytes +=
+                chunk.iter().flatten().flatten().map(|e| e.value.as_bytes().len()).sum::<usize>();
             found.extend(chunk);
             if bytes > self.limits.message_bytes_max {
                 return Err(self.response_too_large(bytes));
             }
         }
-        Ok(keys
-            .iter()
-            .map(|key| found[places[key.as_str()]].clone())
-            .collect())
+        Ok(keys.iter().map(|key| found[places[key.as_str()]].clone()).collect())
     }
 
     /// Stores one batch, all of it or an error that says what was stored.
@@ -160,11 +137,7 @@ impl Service {
         if entries.is_empty() {
             return Ok(());
         }
-        let stored = target
-            .served
-            .store
-            .put_many(target.collection, &entries)
-            .await;
+        let stored = target.served.store.put_many(target.collection, &entries).await;
         let stored = stored
             .unwrap_or_else(|error| vec![Err(error.in_store(&target.served.name)); entries.len()]);
         match stored.iter().find_map(|stored| stored.as_ref().err()) {

@@ -34,26 +34,14 @@ pub(super) fn ttl_result(
     now: Timestamp,
 ) -> v1::TtlResult {
     match found {
-        Ok(None) => v1::TtlResult {
-            key,
-            ..v1::TtlResult::default()
-        },
+        Ok(None) => v1::TtlResult { key, ..v1::TtlResult::default() },
         Ok(Some(found)) => {
             let ttl = found.ttl(now).map(duration);
-            v1::TtlResult {
-                key: key.clone(),
-                entry: Some(entry(key, found)),
-                ttl,
-                error: None,
-            }
+            v1::TtlResult { key: key.clone(), entry: Some(entry(key, found)), ttl, error: None }
         }
         Err(error) => {
             let error = Some(error_message(&error));
-            v1::TtlResult {
-                key,
-                error,
-                ..v1::TtlResult::default()
-            }
+            v1::TtlResult { key, error, ..v1::TtlResult::default() }
         }
     }
 }
@@ -71,8 +59,5 @@ fn timestamp(at: Timestamp) -> prost_types::Timestamp {
 pub(super) fn duration(length: Duration) -> prost_types::Duration {
     #[expect(clippy::cast_possible_wrap, reason = "less than a billion nanoseconds")]
     let nanos = length.subsec_nanos() as i32;
-    prost_types::Duration {
-        seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX),
-        nanos,
-    }
+    prost_types::Duration { seconds: i64::try_from(length.as_secs()).unwrap_or(i64::MAX), nanos }
 }

@@ -54,12 +54,8 @@ impl Service {
             "the answer of {size} bytes and more is over the server's limit of {max} bytes \
              (message_bytes_max): ask for less, or use StreamGetMany or ScanEntries"
         );
-        Fault::new(
-            Code::ResourceExhausted,
-            ErrorReason::ResponseTooLarge,
-            message,
-        )
-        .with_limit("message_bytes_max", max)
+        Fault::new(Code::ResourceExhausted, ErrorReason::ResponseTooLarge, message)
+            .with_limit("message_bytes_max", max)
     }
 }
 

@@ -26,9 +26,7 @@ pub(super) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            entries: AtomicUsize::new(CHUNK_ENTRIES_FIRST),
-        }
+        Self { entries: AtomicUsize::new(CHUNK_ENTRIES_FIRST) }
     }
 }
 
@@ -43,15 +41,10 @@ impl Pace {
         if found.is_empty() {
             return;
         }
-        let sizes = found
-            .iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.value.as_bytes().len());
+        let sizes = found.iter().flatten().flatten().map(|entry| entry.value.as_bytes().len());
         let mean = (sizes.sum::<usize>() / found.len()).max(1);
         let most = CHUNK_ENTRIES_MAX.min(self.entries() * GROWTH_MAX);
-        self.entries
-            .store((CHUNK_BYTES / mean).clamp(1, most), Ordering::Relaxed);
+        self.entries.store((CHUNK_BYTES / mean).clamp(1, most), Ordering::Relaxed);
     }
 }
 
@@ -64,14 +57,7 @@ mod tests {
 
     fn found(size: usize, count: usize) -> Vec<Result<Option<Entry>, Error>> {
         let value = Value::from_checked(Bytes::from(vec![b' '; size]));
-        vec![
-            Ok(Some(Entry {
-                value,
-                created_at: None,
-                expires_at: None
-            }));
-            count
-        ]
+        vec![Ok(Some(Entry { value, created_at: None, expires_at: None })); count]
     }
 
     #[test]

@@ -44,9 +44,7 @@ impl Listing<'_> {
         if tag != self.tag(cursor) {
             return Err(invalid());
         }
-        String::from_utf8(cursor.to_vec())
-            .map(Some)
-            .map_err(|_| invalid())
+        String::from_utf8(cursor.to_vec()).map(Some).map_err(|_| invalid())
     }
 
     /// Ties a cursor to the listing, and finds one that was damaged.
@@ -67,24 +65,14 @@ impl Listing<'_> {
 mod tests {
     use super::*;
 
-    const LISTING: Listing<'_> = Listing {
-        method: "ListKeys",
-        store: "main",
-        collection: "c",
-        prefix: "",
-    };
+    const LISTING: Listing<'_> =
+        Listing { method: "ListKeys", store: "main", collection: "c", prefix: "" };
 
     #[test]
     fn a_token_belongs_to_its_listing() {
         let token = LISTING.token(Some("käse"));
-        assert_eq!(
-            LISTING.cursor(&token).expect("its own"),
-            Some("käse".to_owned())
-        );
-        let other = Listing {
-            prefix: "x",
-            ..LISTING
-        };
+        assert_eq!(LISTING.cursor(&token).expect("its own"), Some("käse".to_owned()));
+        let other = Listing { prefix: "x", ..LISTING };
         assert!(other.cursor(&token).is_err());
         assert!(LISTING.cursor("no token!").is_err());
         assert!(LISTING.cursor(&token[..token.len() - 2]).is_err());

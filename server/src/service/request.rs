@@ -39,11 +39,8 @@ impl Service {
         collection: &'a str,
     ) -> Result<Target<'a>, Fault> {
         let served = self.store(store)?;
-        let collection = if collection.is_empty() {
-            &served.default_collection
-        } else {
-            collection
-        };
+        let collection =
+            if collection.is_empty() { &served.default_collection } else { collection };
         let limit = Limit::server("collection_bytes_max", self.limits.collection_bytes_max);
         let own = served.store.limits().collection_bytes_max;
         let own = own.map(|max| Limit::store("collection_bytes_max", max));
@@ -53,11 +50,7 @@ impl Service {
 
     pub(super) fn check_key(&self, key: &str, field: impl Fn() -> String) -> Result<(), Fault> {
         if key.is_empty() {
-            return Err(Fault::invalid(
-                ErrorReason::InvalidKey,
-                field(),
-                "key is empty",
-            ));
+            return Err(Fault::invalid(ErrorReason::InvalidKey, field(), "key is empty"));
         }
         let limit = Limit::server("key_bytes_max", self.limits.key_bytes_max);
         check_name(key, "key", [Some(limit), None]).map_err(|fault| fault.in_field(field()))
@@ -118,11 +111,7 @@ impl Service {
             }
         })?;
         let expires_at = ttl.map(|ttl| expiry(ttl, now, place)).transpose()?;
-        Ok(Entry {
-            value,
-            created_at: Some(now),
-            expires_at,
-        })
+        Ok(Entry { value, created_at: Some(now), expires_at })
     }
 
     /// The entries that a put of many stores.
@@ -149,11 +138,7 @@ impl Service {
         match usize::try_from(asked) {
             Err(_) => {
                 let message = "page_size is negative; 0 asks for the server's default";
-                Err(Fault::invalid(
-                    ErrorReason::InvalidPageSize,
-                    "page_size",
-                    message,
-                ))
+                Err(Fault::invalid(ErrorReason::InvalidPageSize, "page_size", message))
             }
             Ok(0) => Ok(self.limits.page_size_default),
             Ok(size) => Ok(size.min(self.limits.page_size_max)),
@@ -169,19 +154,11 @@ struct Limit {
 
 impl Limit {
     fn server(name: &'static str, max: usize) -> Self {
-        Self {
-            whose: "server",
-            name,
-            max,
-        }
+        Self { whose: "server", name, max }
     }
 
     fn store(name: &'static str, max: usize) -> Self {
-        Self {
-            whose: "store",
-            name,
-            max,
-        }
+        Self { whose: "store", name, max }
     }
 }
 
@@ -191,18 +168,9 @@ fn check_name(name: &str, field: &str, limits: [Option<Limit>; 2]) -> Result<(),
         _ => ErrorReason::InvalidCollection,
     };
     if name.contains('\0') {
-        return Err(Fault::invalid(
-            reason,
-            field,
-            format!("{field} contains a NUL character"),
-        ));
+        return Err(Fault::invalid(reason, field, format!("{field} contains a NUL character")));
     }
-    for Limit {
-        whose,
-        name: limit_name,
-        max,
-    } in limits.into_iter().flatten()
-    {
+    for Limit { whose, name: limit_name, max } in limits.into_iter().flatten() {
         if name.len() > max {
             let size = name.len();
             let message = format!(
@@ -219,9 +187,7 @@ fn expiry(ttl: &prost_types::Duration, now: Timestamp, place: &str) -> Result<Ti
         |message: &str| Fault::invalid(ErrorReason::InvalidTtl, format!("{place}ttl"), message);
     // not by prost's conversion: it panics at the smallest number of seconds
     let seconds = u64::try_from(ttl.seconds).ok();
-    let nanos = u32::try_from(ttl.nanos)
-        .ok()
-        .filter(|nanos| *nanos < NANOS_PER_SECOND);
+    let nanos = u32::try_from(ttl.nanos).ok().filter(|nanos| *nanos < NANOS_PER_SECOND);
     let length = seconds
         .zip(nanos)
         .map(|(seconds, nanos)| Duration::new(seconds, nanos))

@@ -34,14 +34,7 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
-            code,
-            reason,
-            message,
-            metadata: Vec::new(),
-            field: None,
-            retry_after: None,
-        }
+        Self { code, reason, message, metadata: Vec::new(), field: None, retry_after: None }
     }
 
     /// A request field that is not what it must be.
@@ -51,16 +44,12 @@ impl Fault {
         message: impl Into<String>,
     ) -> Self {
         let fault = Self::new(Code::InvalidArgument, reason, message);
-        Self {
-            field: Some(field.into()),
-            ..fault
-        }
+        Self { field: Some(field.into()), ..fault }
     }
 
     /// A limit of the server that was passed.
     pub(crate) fn with_limit(self, name: &'static str, value: usize) -> Self {
-        self.with("limit_name", name)
-            .with("limit", value.to_string())
+        self.with("limit_name", name).with("limit", value.to_string())
     }
 
     /// Adds a fact for programs.
@@ -86,11 +75,7 @@ impl Fault {
     /// The deadline of the caller has passed.
     pub(crate) fn deadline_exceeded() -> Self {
         let message = "the caller's deadline passed; a write may have taken place";
-        Self::new(
-            Code::DeadlineExceeded,
-            ErrorReason::DeadlineExceeded,
-            message,
-        )
+        Self::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message)
     }
 }
 
@@ -135,18 +120,12 @@ impl From<&Error> for Fault {
             fault = fault.with("operation", operation.word());
         }
         if let Some(limit) = error.limit() {
-            fault = fault
-                .with("limit_name", limit.name)
-                .with("limit", limit.value.to_string());
+            fault = fault.with("limit_name", limit.name).with("limit", limit.value.to_string());
         }
         if error.outcome() == Outcome::MayHaveHappened {
             fault = fault.with("outcome", "may_have_happened");
         }
-        if error.kind().is_temporary() {
-            fault.retry()
-        } else {
-            fault
-        }
+        if error.kind().is_temporary() { fault.retry() } else { fault }
     }
 }
 
@@ -160,11 +139,8 @@ impl ServedStore {
 
 impl From<Fault> for Status {
     fn from(fault: Fault) -> Self {
-        let metadata: HashMap<String, String> = fault
-            .metadata
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let metadata: HashMap<String, String> =
+            fault.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut details = ErrorDetails::new();
         details.set_error_info(fault.reason.as_reason(), ERROR_DOMAIN, metadata);
         if let Some(field) = fault.field {
@@ -237,15 +213,9 @@ mod tests {
         let status = Status::from(Fault::from(&error));
         let details = status.get_error_details();
         let info = details.error_info().expect("every status has one");
-        assert_eq!(
-            (status.code(), info.reason.as_str()),
-            (Code::Unavailable, "STORE_UNAVAILABLE")
-        );
+        assert_eq!((status.code(), info.reason.as_str()), (Code::Unavailable, "STORE_UNAVAILABLE"));
         assert_eq!(info.metadata.get("store").map(String::as_str), Some("main"));
-        assert_eq!(
-            details.retry_info().and_then(|info| info.retry_delay),
-            Some(RETRY_AFTER)
-        );
+        assert_eq!(details.retry_info().and_then(|info| info.retry_delay), Some(RETRY_AFTER));
     }
 
     #[test]

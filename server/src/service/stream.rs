@@ -39,16 +39,8 @@ impl Service {
     ) -> Result<impl Stream<Item = Result<StreamGetManyResponse, Status>> + Send, Fault> {
         self.target(&request.store, &request.collection)?;
         self.check_each_key(&request.keys)?;
-        let StreamGetManyRequest {
-            store,
-            collection,
-            keys,
-        } = request;
-        let place = Arc::new(Place {
-            service: self,
-            store,
-            collection,
-        });
+        let StreamGetManyRequest { store, collection, keys } = request;
+        let place = Arc::new(Place { service: self, store, collection });
         let pace = Arc::new(Pace::default());
         let chunk_pace = Arc::clone(&pace);
         let chunks = stream::unfold(keys.into_iter(), move |mut keys| {
@@ -79,12 +71,8 @@ impl Service {
                 return Ok(None);
             };
             let target = service.target(&batch.store, &batch.collection)?;
-            service
-                .put_batch(&target, &batch.entries, batch.ttl.as_ref())
-                .await?;
-            let stored = StreamPutManyResponse {
-                stored: count(batch.entries.len()),
-            };
+            service.put_batch(&target, &batch.entries, batch.ttl.as_ref()).await?;
+            let stored = StreamPutManyResponse { stored: count(batch.entries.len()) };
             Ok(Some((stored, (service, batches))))
         })
     }
@@ -95,20 +83,10 @@ impl Service {
     ) -> Result<impl Stream<Item = Result<ScanEntriesResponse, Status>> + Send, Fault> {
         let target = self.target(&request.store, &request.collection)?;
         if !target.served.store.capabilities().list_keys {
-            return Err(target
-                .served
-                .fault(Error::unsupported(kvgate_core::Operation::ListKeys)));
+            return Err(target.served.fault(Error::unsupported(kvgate_core::Operation::ListKeys)));
         }
-        let ScanEntriesRequest {
-            store,
-            collection,
-            prefix,
-        } = request;
-        let place = Arc::new(Place {
-            service: self,
-            store,
-            collection,
-        });
+        let ScanEntriesRequest { store, collection, prefix } = request;
+        let place = Arc::new(Place { service: self, store, collection });
         let pace = Arc::new(Pace::default());
         let pages = stream::try_unfold(Some(None), move |cursor: Option<Option<String>>| {
             let (place, pace, prefix) = (Arc::clone(&place), Arc::clone(&pace), prefix.clone());
@@ -146,11 +124,7 @@ impl Place {
         }
         let Target { served, collection } = self.target()?;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let found = served
-            .store
-            .get_many(collection, &keys)
-            .await
-            .map_err(|e| served.fault(e))?;
+        let found = served.store.get_many(collection, &keys).await.map_err(|e| served.fault(e))?;
         pace.learn(&found);
         Ok(found)
     }
@@ -163,22 +137,13 @@ impl Place {
         pace: &Pace,
     ) -> Result<(Vec<GetResult>, Option<String>), Status> {
         let Target { served, collection } = self.target()?;
-        let page = PageRequest {
-            prefix,
-            cursor,
-            limit: pace.entries(),
-        };
-        let listed = served
-            .store
-            .list_keys(collection, &page)
-            .await
-            .map_err(|e| served.fault(e))?;
+        let page = PageRequest { prefix, cursor, limit: pace.entries() };
+        let listed =
+            served.store.list_keys(collection, &page).await.map_err(|e| served.fault(e))?;
         let keys: Vec<String> = listed.items.into_iter().map(|listed| listed.key).collect();
         let found = self.find(&keys, pace).await?;
         let results = keys.into_iter().zip(found);
-        let results = results
-            .map(|(key, found)| convert::get_result(key, found))
-            .collect();
+        let results = results.map(|(key, found)| convert::get_result(key, found)).collect();
         Ok((results, listed.next))
     }
 }
@@ -229,28 +194,10 @@ mod tests {
 
     #[test]
     fn messages_are_near_their_size_and_lose_nothing() {
-        let sizes = [
-            MESSAGE_BYTES / 2,
-            MESSAGE_BYTES / 2,
-            1,
-            5 * MESSAGE_BYTES,
-            1,
-            1,
-        ];
+        let sizes = [MESSAGE_BYTES / 2, MESSAGE_BYTES / 2, 1, 5 * MESSAGE_BYTES, 1, 1];
         let packed: Vec<Vec<usize>> = messages(sizes.into_iter(), |size| *size).collect();
         let half = MESSAGE_BYTES / 2;
-        assert_eq!(
-            packed,
-            [
-                vec![half, half],
-                vec![1],
-                vec![5 * MESSAGE_BYTES],
-                vec![1, 1]
-            ]
-        );
-        assert_eq!(
-            messages(std::iter::empty::<usize>(), |size| *size).count(),
-            0
-        );
+        assert_eq!(packed, [vec![half, half], vec![1], vec![5 * MESSAGE_BYTES], vec![1, 1]]);
+        assert_eq!(messages(std::iter::empty::<usize>(), |size| *size).count(), 0);
     }
 }

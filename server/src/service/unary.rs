@@ -63,10 +63,7 @@ impl Service {
             .await
             .map_err(|e| target.served.fault(e))?;
         let now = self.topology.clock.now();
-        let ttl = found
-            .as_ref()
-            .and_then(|found| found.ttl(now))
-            .map(convert::duration);
+        let ttl = found.as_ref().and_then(|found| found.ttl(now)).map(convert::duration);
         let entry = found.map(|found| convert::entry(request.key, found));
         let response = TtlResponse { entry, ttl };
         self.check_response(&response)?;
@@ -98,10 +95,7 @@ impl Service {
             .map_err(|e| target.served.fault(e))?;
         let next_page_token = listing.token(listed.next.as_deref());
         let keys = listed.items.into_iter().map(|listed| listed.key).collect();
-        let response = ListKeysResponse {
-            keys,
-            next_page_token,
-        };
+        let response = ListKeysResponse { keys, next_page_token };
         self.check_response(&response)?;
         Ok(response)
     }
@@ -123,16 +117,9 @@ impl Service {
             cursor: cursor.as_deref(),
             limit: self.page_size(request.page_size)?,
         };
-        let listed = served
-            .store
-            .list_collections(&page)
-            .await
-            .map_err(|e| served.fault(e))?;
+        let listed = served.store.list_collections(&page).await.map_err(|e| served.fault(e))?;
         let next_page_token = listing.token(listed.next.as_deref());
-        let response = ListCollectionsResponse {
-            collections: listed.items,
-            next_page_token,
-        };
+        let response = ListCollectionsResponse { collections: listed.items, next_page_token };
         self.check_response(&response)?;
         Ok(response)
     }

@@ -89,9 +89,7 @@ impl<C: StoreConfig> Configured for C {
 
 /// The type of store that the configuration calls `word`.
 pub fn find(word: &str) -> Option<&'static StoreType> {
-    STORE_TYPES
-        .iter()
-        .find(|store_type| store_type.word == word)
+    STORE_TYPES.iter().find(|store_type| store_type.word == word)
 }
 
 /// The adapter of a `Config`, if its feature is on.
@@ -110,7 +108,7 @@ pub static STORE_TYPES: &[StoreType] = &[
     StoreType {
         word: "memory",
         title: "Memory",
-        summary: "in the server's memory, bounded, least recently used entries go first",
+        summary: "in the server's memory, bounded, the least used entries go first",
         stability: Stability::NotApplicable,
         for_production: true,
         tested_with: "itself",

@@ -33,11 +33,7 @@ impl StoreConfig for Config {
 
     fn open(self, clock: Arc<dyn Clock>) -> Result<SimpleStore> {
         let collections = RwLock::default();
-        Ok(SimpleStore {
-            max_entries: self.max_entries.get(),
-            clock,
-            collections,
-        })
+        Ok(SimpleStore { max_entries: self.max_entries.get(), clock, collections })
     }
 }
 
@@ -54,15 +50,11 @@ pub struct SimpleStore {
 impl SimpleStore {
     // a panic elsewhere can't leave the map half changed: each change is one call
     fn read(&self) -> RwLockReadGuard<'_, Collections> {
-        self.collections
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.collections.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Collections> {
-        self.collections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.collections.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,9 +66,7 @@ fn evict_oldest(collections: &mut Collections) {
     let oldest = entries.min_by_key(|(_, (_, entry))| entry.created_at);
     if let Some((collection, (key, _))) = oldest {
         let (collection, key) = (collection.clone(), key.clone());
-        collections
-            .get_mut(&collection)
-            .map(|entries| entries.remove(&key));
+        collections.get_mut(&collection).map(|entries| entries.remove(&key));
     }
 }
 
@@ -121,9 +111,7 @@ impl Store for SimpleStore {
     ) -> Result<Vec<Result<()>>> {
         let mut collections = self.write();
         for (key, entry) in entries {
-            let known = collections
-                .get(collection)
-                .is_some_and(|all| all.contains_key(*key));
+            let known = collections.get(collection).is_some_and(|all| all.contains_key(*key));
             if !known && collections.values().map(BTreeMap::len).sum::<usize>() >= self.max_entries
             {
                 evict_oldest(&mut collections);
@@ -145,9 +133,7 @@ impl Store for SimpleStore {
         };
         let removed = keys.iter().map(|key| {
             let entry = entries.remove(*key);
-            Ok(entry.map(|entry| Removed {
-                expires_at: entry.expires_at,
-            }))
+            Ok(entry.map(|entry| Removed { expires_at: entry.expires_at }))
         });
         Ok(removed.collect())
     }
@@ -160,10 +146,7 @@ impl Store for SimpleStore {
         let listed = entries
             .range::<str, _>((page.start(), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(page.prefix))
-            .map(|(key, entry)| ListedKey {
-                key: key.clone(),
-                expires_at: entry.expires_at,
-            });
+            .map(|(key, entry)| ListedKey { key: key.clone(), expires_at: entry.expires_at });
         Ok(Page::of_ordered(listed, page.limit, |listed| &listed.key))
     }
 
@@ -179,10 +162,7 @@ impl Store for SimpleStore {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        Ok(self
-            .write()
-            .remove(collection)
-            .is_some_and(|entries| !entries.is_empty()))
+        Ok(self.write().remove(collection).is_some_and(|entries| !entries.is_empty()))
     }
 
     async fn destroy(&self) -> Result<()> {

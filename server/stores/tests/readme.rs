@@ -48,11 +48,7 @@ fn row(store_type: &StoreType) -> String {
         store_type.word,
         store_type.summary,
         stored_form(store_type.stability),
-        if store_type.for_production {
-            "yes"
-        } else {
-            "no, tests"
-        },
+        if store_type.for_production { "yes" } else { "no, tests" },
         store_type.tested_with,
     )
 }

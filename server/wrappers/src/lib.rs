@@ -39,9 +39,7 @@ pub trait Wrapper: Send {
 
 /// The type of wrapper that the configuration calls `word`.
 pub fn find(word: &str) -> Option<&'static WrapperType> {
-    WRAPPER_TYPES
-        .iter()
-        .find(|wrapper_type| wrapper_type.word == word)
+    WRAPPER_TYPES.iter().find(|wrapper_type| wrapper_type.word == word)
 }
 
 /// Every type of wrapper.

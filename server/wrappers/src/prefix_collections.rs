@@ -23,10 +23,7 @@ pub(crate) struct Config {
 
 impl Wrapper for Config {
     fn wrap(self: Box<Self>, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(PrefixCollections {
-            prefix: format!("{}__", self.prefix),
-            store,
-        })
+        Arc::new(PrefixCollections { prefix: format!("{}__", self.prefix), store })
     }
 }
 
@@ -48,19 +45,13 @@ impl Store for PrefixCollections {
     /// Destroying would remove what lies under other prefixes, so it is not offered:
     /// delete the collections.
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            destroy: false,
-            ..self.store.capabilities()
-        }
+        Capabilities { destroy: false, ..self.store.capabilities() }
     }
 
     fn limits(&self) -> Limits {
         let limits = self.store.limits();
         let left = |max: usize| max.saturating_sub(self.prefix.len());
-        Limits {
-            collection_bytes_max: limits.collection_bytes_max.map(left),
-            ..limits
-        }
+        Limits { collection_bytes_max: limits.collection_bytes_max.map(left), ..limits }
     }
 
     async fn get_many(
@@ -76,9 +67,7 @@ impl Store for PrefixCollections {
         collection: &str,
         entries: &[(&str, Entry)],
     ) -> Result<Vec<Result<()>>> {
-        self.store
-            .put_many(&self.prefixed(collection), entries)
-            .await
+        self.store.put_many(&self.prefixed(collection), entries).await
     }
 
     async fn delete_many(
@@ -86,9 +75,7 @@ impl Store for PrefixCollections {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Removed>>>> {
-        self.store
-            .delete_many(&self.prefixed(collection), keys)
-            .await
+        self.store.delete_many(&self.prefixed(collection), keys).await
     }
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
@@ -97,10 +84,7 @@ impl Store for PrefixCollections {
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let prefix = self.prefixed(page.prefix);
-        let page = PageRequest {
-            prefix: &prefix,
-            ..*page
-        };
+        let page = PageRequest { prefix: &prefix, ..*page };
         let mut listed = self.store.list_collections(&page).await?;
         for collection in &mut listed.items {
             collection.drain(..self.prefix.len());
@@ -109,9 +93,7 @@ impl Store for PrefixCollections {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        self.store
-            .delete_collection(&self.prefixed(collection))
-            .await
+        self.store.delete_collection(&self.prefixed(collection)).await
     }
 
     async fn destroy(&self) -> Result<()> {

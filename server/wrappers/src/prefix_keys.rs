@@ -23,10 +23,7 @@ pub(crate) struct Config {
 
 impl Wrapper for Config {
     fn wrap(self: Box<Self>, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(PrefixKeys {
-            prefix: format!("{}__", self.prefix),
-            store,
-        })
+        Arc::new(PrefixKeys { prefix: format!("{}__", self.prefix), store })
     }
 }
 
@@ -48,20 +45,13 @@ impl Store for PrefixKeys {
     /// Deleting a collection or everything would remove what lies under other
     /// prefixes, so neither is offered: delete the keys.
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            delete_collection: false,
-            destroy: false,
-            ..self.store.capabilities()
-        }
+        Capabilities { delete_collection: false, destroy: false, ..self.store.capabilities() }
     }
 
     fn limits(&self) -> Limits {
         let limits = self.store.limits();
         let left = |max: usize| max.saturating_sub(self.prefix.len());
-        Limits {
-            key_bytes_max: limits.key_bytes_max.map(left),
-            ..limits
-        }
+        Limits { key_bytes_max: limits.key_bytes_max.map(left), ..limits }
     }
 
     async fn get_many(
@@ -81,9 +71,8 @@ impl Store for PrefixKeys {
     ) -> Result<Vec<Result<()>>> {
         let keys: Vec<String> = entries.iter().map(|(key, _)| self.prefixed(key)).collect();
         let entries = entries.iter().zip(&keys);
-        let entries: Vec<(&str, Entry)> = entries
-            .map(|((_, entry), key)| (key.as_str(), entry.clone()))
-            .collect();
+        let entries: Vec<(&str, Entry)> =
+            entries.map(|((_, entry), key)| (key.as_str(), entry.clone())).collect();
         self.store.put_many(collection, &entries).await
     }
 
@@ -99,16 +88,8 @@ impl Store for PrefixKeys {
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         let prefix = self.prefixed(page.prefix);
-        let mut listed = self
-            .store
-            .list_keys(
-                collection,
-                &PageRequest {
-                    prefix: &prefix,
-                    ..*page
-                },
-            )
-            .await?;
+        let mut listed =
+            self.store.list_keys(collection, &PageRequest { prefix: &prefix, ..*page }).await?;
         for item in &mut listed.items {
             item.key.drain(..self.prefix.len());
         }

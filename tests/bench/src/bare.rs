@@ -35,9 +35,7 @@ pub(crate) struct Bare {
 
 impl Bare {
     pub(crate) fn new() -> Self {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             value: dataset::value(),
             created_at: Timestamp {
@@ -58,10 +56,7 @@ impl Bare {
     }
 
     fn result(&self, key: String) -> GetResult {
-        GetResult {
-            key: key.clone(),
-            outcome: Some(Outcome::Entry(self.entry(key))),
-        }
+        GetResult { key: key.clone(), outcome: Some(Outcome::Entry(self.entry(key))) }
     }
 }
 
@@ -89,11 +84,8 @@ impl KeyValueService for Bare {
         let bare = self.clone();
         let mut keys = request.into_inner().keys.into_iter();
         let messages = std::iter::from_fn(move || {
-            let results: Vec<_> = keys
-                .by_ref()
-                .take(RESULTS_PER_MESSAGE)
-                .map(|key| bare.result(key))
-                .collect();
+            let results: Vec<_> =
+                keys.by_ref().take(RESULTS_PER_MESSAGE).map(|key| bare.result(key)).collect();
             (!results.is_empty()).then_some(Ok(StreamGetManyResponse { results }))
         });
         Ok(Response::new(stream::iter(messages).boxed()))

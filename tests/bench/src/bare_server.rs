@@ -30,9 +30,7 @@ pub(crate) fn serve(runtime: Runtime) -> Result<()> {
 }
 
 fn serve_multi_thread(listener: TcpListener) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -51,9 +49,7 @@ fn serve_per_core(listener: &TcpListener) -> Result<()> {
     let mut runtimes = Vec::new();
     for _ in 0..thread::available_parallelism()?.get() {
         let (sender, receiver) = mpsc::channel(WAITING_CONNECTIONS_MAX);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let service = service.clone();
         thread::spawn(move || runtime.block_on(serve_handed(receiver, service)));
         runtimes.push(sender);

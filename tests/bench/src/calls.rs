@@ -32,11 +32,7 @@ pub(crate) async fn fill(mut connection: Connection, dataset: Dataset) -> Result
         };
         for key in keys {
             let (key, value) = (str::from_utf8(key)?.to_owned(), value.clone());
-            request.entries.push(PutEntry {
-                key,
-                value,
-                ttl: None,
-            });
+            request.entries.push(PutEntry { key, value, ttl: None });
         }
         let PutManyResponse {} = connection.unary(PUT_MANY, &request).await?;
     }
@@ -140,9 +136,7 @@ fn check_results<'a>(
     mut expected: impl Iterator<Item = &'a Bytes>,
 ) -> Result<()> {
     for result in results {
-        let key = expected
-            .next()
-            .ok_or("a stream has more entries than were asked for")?;
+        let key = expected.next().ok_or("a stream has more entries than were asked for")?;
         if result.key != key {
             return Err(format!("asked for {key:?}, the stream has {:?}", result.key).into());
         }
@@ -179,10 +173,7 @@ mod tests {
         assert!(check_entry(&key, Some(&entry("k", 3))).is_err());
         assert!(check_entry(&key, None).is_err());
 
-        let result = wire::GetResult {
-            key: "k".into(),
-            entry: Some(entry("k", VALUE_BYTES)),
-        };
+        let result = wire::GetResult { key: "k".into(), entry: Some(entry("k", VALUE_BYTES)) };
         assert!(check_results(std::slice::from_ref(&result), [&key].into_iter()).is_ok());
         assert!(check_results(&[result.clone(), result], [&key].into_iter()).is_err());
     }

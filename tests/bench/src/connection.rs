@@ -77,10 +77,7 @@ impl Connection {
         if head.headers.contains_key("grpc-status") {
             check_status(&head.headers)?;
         }
-        Ok(Messages {
-            body,
-            received: Bytes::new(),
-        })
+        Ok(Messages { body, received: Bytes::new() })
     }
 
     fn head(&self, path: &'static str) -> Result<Request<()>> {
@@ -125,11 +122,7 @@ impl Messages {
     }
 
     async fn end(&mut self) -> Result<Option<Bytes>> {
-        let trailers = self
-            .body
-            .trailers()
-            .await?
-            .ok_or("the answer has no trailers")?;
+        let trailers = self.body.trailers().await?.ok_or("the answer has no trailers")?;
         check_status(&trailers)?;
         if self.received.is_empty() {
             Ok(None)
@@ -167,11 +160,7 @@ fn split_message(received: &mut Bytes) -> Result<Option<Bytes>> {
 }
 
 fn check_status(headers: &HeaderMap) -> Result<()> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     match text("grpc-status") {
         Some("0") => Ok(()),
         Some(code) => {

@@ -21,20 +21,12 @@ impl Cpus {
                 return Err("there is only one CPU".into());
             }
             affinity::enter(&load)?;
-            Ok(Self {
-                server,
-                load,
-                shared_because: None,
-            })
+            Ok(Self { server, load, shared_because: None })
         });
         split.unwrap_or_else(|reason| {
             let count = std::thread::available_parallelism().map_or(1, usize::from);
             let all: Vec<usize> = (0..count).collect();
-            Self {
-                server: all.clone(),
-                load: all,
-                shared_because: Some(reason.to_string()),
-            }
+            Self { server: all.clone(), load: all, shared_because: Some(reason.to_string()) }
         })
     }
 
@@ -87,9 +79,7 @@ mod affinity {
     pub(super) fn allowed() -> Result<Vec<usize>> {
         let allowed = sched_getaffinity(None)
             .map_err(|error| format!("the CPUs to use can't be read: {error}"))?;
-        Ok((0..CpuSet::MAX_CPU)
-            .filter(|&cpu| allowed.is_set(cpu))
-            .collect())
+        Ok((0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu)).collect())
     }
 
     /// Keeps this thread to `cpus`; what it starts inherits that.

@@ -65,8 +65,7 @@ impl Samples {
         let now = Instant::now();
         if window.counts(now) {
             let nanoseconds = now.duration_since(begun).as_nanos();
-            self.latencies
-                .push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
+            self.latencies.push(u32::try_from(nanoseconds).unwrap_or(u32::MAX));
             self.units += units;
         }
         now < window.until
@@ -87,10 +86,7 @@ impl Window {
 /// Drives `server` and returns what came of it. A wrong answer is an error.
 pub(crate) fn measure(server: &Server, benchmark: Benchmark, cpus: &Cpus) -> Result<Figures> {
     let from = Instant::now() + WARM_UP;
-    let window = Window {
-        from,
-        until: from + benchmark.duration,
-    };
+    let window = Window { from, until: from + benchmark.duration };
     let (busy, samples) = thread::scope(|scope| {
         let threads: Vec<_> = (0..cpus.load_count().min(benchmark.shape.connections))
             .map(|first| {
@@ -101,11 +97,7 @@ pub(crate) fn measure(server: &Server, benchmark: Benchmark, cpus: &Cpus) -> Res
         let busy = cpus_used(server, window);
         let mut samples = Samples::default();
         for thread in threads {
-            samples.merge(
-                thread
-                    .join()
-                    .map_err(|_| "a thread of the load generator panicked")??,
-            );
+            samples.merge(thread.join().map_err(|_| "a thread of the load generator panicked")??);
         }
         Result::Ok((busy?, samples))
     })
@@ -129,9 +121,7 @@ fn drive(
     benchmark: Benchmark,
     window: Window,
 ) -> Result<Samples> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut callers = JoinSet::new();
         for number in connections {
@@ -188,10 +178,7 @@ fn figures(
     })
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "what is counted stays far below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "what is counted stays far below 2^53")]
 fn count(units: usize) -> f64 {
     units as f64
 }

@@ -29,11 +29,7 @@
 //!
 //! `Get` at 8x32 at least 65 % of the best bare server, `StreamGetMany` at
 //! least 50 %; later 80 % of both.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command prints"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 mod args;
 mod bare;

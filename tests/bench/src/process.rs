@@ -37,19 +37,11 @@ impl Server {
             Runtime::MultiThread => "bare, multi-thread runtime",
             Runtime::PerCore => "bare, one runtime a core",
         };
-        let argument = runtime
-            .to_possible_value()
-            .ok_or("a runtime without a name")?;
+        let argument = runtime.to_possible_value().ok_or("a runtime without a name")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare-server", "--runtime", argument.get_name()]);
         let (child, address) = start(name, command, cpus)?;
-        Ok(Self {
-            name,
-            address,
-            bare: true,
-            child,
-            _config: None,
-        })
+        Ok(Self { name, address, bare: true, child, _config: None })
     }
 
     /// Starts kvgate with a Memory store that has room for all entries.
@@ -58,13 +50,7 @@ impl Server {
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(config.path());
         let (child, address) = start("kvgate", command, cpus)?;
-        Ok(Self {
-            name: "kvgate",
-            address,
-            bare: false,
-            child,
-            _config: Some(config),
-        })
+        Ok(Self { name: "kvgate", address, bare: false, child, _config: Some(config) })
     }
 
     /// The CPU time that the server has used since it started.
@@ -101,10 +87,7 @@ pub(crate) fn find_kvgate(named: Option<&PathBuf>) -> Result<PathBuf> {
 }
 
 fn write_config() -> Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix("kvgate-bench-")
-        .suffix(".toml")
-        .tempfile()?;
+    let mut file = tempfile::Builder::new().prefix("kvgate-bench-").suffix(".toml").tempfile()?;
     let (store, entries_max) = (dataset::STORE, 2 * dataset::ENTRY_COUNT);
     write!(
         file,
@@ -140,10 +123,7 @@ fn start(name: &str, mut command: Command, cpus: &Cpus) -> Result<(Child, Socket
 fn watch_output(stdout: ChildStdout) -> Receiver<SocketAddr> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
-        for line in BufReader::new(stdout)
-            .lines()
-            .map_while(std::result::Result::ok)
-        {
+        for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
             if let Some(address) = listening_address(&line) {
                 // Nobody waits any more if the server took too long.
                 let _ = sender.try_send(address);

@@ -62,14 +62,8 @@ pub(crate) struct Side {
 impl Machine {
     pub(crate) fn find(cpus: &Cpus) -> Self {
         let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let models = || {
-            cpu_info
-                .lines()
-                .filter_map(|line| line.strip_prefix("model name"))
-        };
-        let cpu = models()
-            .next()
-            .map(|rest| rest.trim_start_matches([' ', '\t', ':']));
+        let models = || cpu_info.lines().filter_map(|line| line.strip_prefix("model name"));
+        let cpu = models().next().map(|rest| rest.trim_start_matches([' ', '\t', ':']));
         let load_average = std::fs::read_to_string("/proc/loadavg").ok();
         Self {
             cpu: cpu.unwrap_or("unknown CPU").to_owned(),
@@ -119,9 +113,7 @@ impl Comparison {
             unit,
             target: target(operation, shape),
             best_bare,
-            sides: sides
-                .map(|(server, rounds)| Side::of(server.name, rounds, &best))
-                .collect(),
+            sides: sides.map(|(server, rounds)| Side::of(server.name, rounds, &best)).collect(),
         })
     }
 }
@@ -144,17 +136,11 @@ impl Side {
 }
 
 fn rates(rounds: &[Figures]) -> Vec<f64> {
-    rounds
-        .iter()
-        .map(|figures| figures.units_per_second)
-        .collect()
+    rounds.iter().map(|figures| figures.units_per_second).collect()
 }
 
 fn cpu_times(rounds: &[Figures]) -> Vec<f64> {
-    rounds
-        .iter()
-        .map(|figures| figures.server_cpu_us_per_unit)
-        .collect()
+    rounds.iter().map(|figures| figures.server_cpu_us_per_unit).collect()
 }
 
 fn median_rate(rounds: &[Figures]) -> f64 {

@@ -28,12 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let servers = start_servers(args, &cpus, dataset)?;
     println!("{}", table::heading(&report.machine, &report.settings));
     for (operation, shape) in plan(args) {
-        let benchmark = Benchmark {
-            operation,
-            shape,
-            duration: Duration::from_secs(args.seconds),
-            dataset,
-        };
+        let benchmark =
+            Benchmark { operation, shape, duration: Duration::from_secs(args.seconds), dataset };
         let comparison = compare(benchmark, &servers, args.rounds, &cpus)?;
         println!("\n{}", table::comparison(&comparison));
         report.comparisons.push(comparison);
@@ -52,11 +48,8 @@ fn create(path: &Path) -> Result<File> {
 }
 
 fn start_servers(args: &Args, cpus: &Cpus, dataset: Dataset) -> Result<Vec<Server>> {
-    let program = if args.bare_only {
-        None
-    } else {
-        Some(process::find_kvgate(args.server.as_ref())?)
-    };
+    let program =
+        if args.bare_only { None } else { Some(process::find_kvgate(args.server.as_ref())?) };
     let mut servers = vec![
         Server::start_bare(Runtime::MultiThread, cpus)?,
         Server::start_bare(Runtime::PerCore, cpus)?,
@@ -94,10 +87,8 @@ fn compare(
         for (server, figures) in servers.iter().zip(&mut figures) {
             figures.push(load::measure(server, benchmark, cpus)?);
             if benchmark.operation == Operation::Put && !server.bare {
-                call(server, |connection| {
-                    calls::check_put(connection, benchmark.dataset)
-                })
-                .map_err(|error| format!("{} lost a put: {error}", server.name))?;
+                call(server, |connection| calls::check_put(connection, benchmark.dataset))
+                    .map_err(|error| format!("{} lost a put: {error}", server.name))?;
             }
         }
     }
@@ -110,8 +101,6 @@ fn call<F>(server: &Server, make: impl FnOnce(Connection) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async { make(Connection::open(server.address).await?).await })
 }

@@ -21,11 +21,7 @@ impl Spread {
             odd if odd % 2 == 1 => sorted[middle],
             _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
         };
-        Some(Self {
-            lowest: *sorted.first()?,
-            median,
-            highest: *sorted.last()?,
-        })
+        Some(Self { lowest: *sorted.first()?, median, highest: *sorted.last()? })
     }
 
     /// How `left` compares with `right` round by round: what disturbs a round
@@ -48,20 +44,13 @@ mod tests {
     use super::*;
 
     fn spread(lowest: f64, median: f64, highest: f64) -> Spread {
-        Spread {
-            lowest,
-            median,
-            highest,
-        }
+        Spread { lowest, median, highest }
     }
 
     #[test]
     fn the_median_is_the_middle_figure_or_the_middle_of_two() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(spread(1.0, 2.0, 3.0)));
-        assert_eq!(
-            Spread::of([4.0, 1.0, 2.0, 3.0]),
-            Some(spread(1.0, 2.5, 4.0))
-        );
+        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]), Some(spread(1.0, 2.5, 4.0)));
         assert_eq!(Spread::of([7.0]), Some(spread(7.0, 7.0, 7.0)));
         assert_eq!(Spread::of([]), None);
     }

@@ -17,9 +17,7 @@ pub(crate) fn heading(machine: &Machine, settings: &Settings) -> String {
         ),
     ];
     if let Some(load) = machine.load_average.filter(|&load| load > QUIET_LOAD_MAX) {
-        lines.push(format!(
-            "warning: the machine was busy before the run (load average {load})"
-        ));
+        lines.push(format!("warning: the machine was busy before the run (load average {load})"));
     }
     if cfg!(debug_assertions) {
         lines.push("warning: a debug build: the figures mean nothing, use --release".to_owned());
@@ -51,10 +49,8 @@ fn row(side: &Side) -> String {
         microseconds(side.median(|figures| figures.p99_us)),
         microseconds(side.median(|figures| figures.server_cpu_us_per_unit)),
         percent(side.median(|figures| figures.server_busy)),
-        side.rate_of_best
-            .map_or_else(String::new, |spread| percent(spread.median)),
-        side.work_per_cpu_of_best
-            .map_or_else(String::new, |spread| percent(spread.median)),
+        side.rate_of_best.map_or_else(String::new, |spread| percent(spread.median)),
+        side.work_per_cpu_of_best.map_or_else(String::new, |spread| percent(spread.median)),
     )
 }
 
@@ -64,10 +60,7 @@ pub(crate) fn summary(report: &Report) -> String {
         vec!["Rates against the best bare server (lowest to highest round):".to_owned()];
     for comparison in &report.comparisons {
         for side in &comparison.sides {
-            if let Some(ratio) = side
-                .rate_of_best
-                .filter(|_| side.name != comparison.best_bare)
-            {
+            if let Some(ratio) = side.rate_of_best.filter(|_| side.name != comparison.best_bare) {
                 lines.push(summary_line(comparison, side, ratio));
             }
         }

@@ -110,21 +110,9 @@ mod tests {
             key: "k".to_owned(),
             outcome: Some(v1::get_result::Outcome::Entry(entry)),
         };
-        let sent = v1::StreamGetManyResponse {
-            results: vec![result],
-        }
-        .encode_to_vec();
+        let sent = v1::StreamGetManyResponse { results: vec![result] }.encode_to_vec();
         let read = StreamGetManyResponse::decode(sent.as_slice()).unwrap();
-        let entry = Entry {
-            key: "k".into(),
-            value: "{}".into(),
-        };
-        assert_eq!(
-            read.results,
-            [GetResult {
-                key: "k".into(),
-                entry: Some(entry)
-            }]
-        );
+        let entry = Entry { key: "k".into(), value: "{}".into() };
+        assert_eq!(read.results, [GetResult { key: "k".into(), entry: Some(entry) }]);
     }
 }

@@ -189,3 +189,16 @@ async fn two_servers_on_one_port() -> Outcome {
     let finished = other.run(&["serve", "--config", "kvgate.toml"]).await?;
     expect_equal("the exit code of the second server", finished.code, Some(1))
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_listener_beyond_loopback_by_mistake() -> Outcome {
+    let folder = Folder::new()?;
+    folder.configure("[server]\nlisten = \"0.0.0.0:0\"\n[stores.a]\ntype = \"null\"\n")?;
+    let finished = folder.run(&["serve", "--config", "kvgate.toml"]).await?;
+    expect_equal("the exit code", finished.code, Some(2))?;
+    for part in ["server.listen", "--insecure"] {
+        let text = format!("no {part:?} in {:?}", finished.output);
+        expect(finished.output.contains(part), text)?;
+    }
+    Ok(())
+}

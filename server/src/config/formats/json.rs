@@ -14,22 +14,15 @@ use super::{DEPTH_MAX, Lines, Problem, Reading, path};
 
 /// Reads JSON.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Result<Value, Problem> {
-    let mut parser = Parser {
-        text,
-        lines: Lines::of(text),
-        found: |path: &str, line| reading.at(path, line),
-    };
+    let mut parser =
+        Parser { text, lines: Lines::of(text), found: |path: &str, line| reading.at(path, line) };
     let read = parser.document();
     read.map_err(|(line, message)| reading.syntax(line, message))
 }
 
 /// Reads JSON of which no positions are wanted, by the same rules.
 pub(in super::super) fn parse(text: &str) -> Option<Value> {
-    let mut parser = Parser {
-        text,
-        lines: Lines::of(text),
-        found: |_: &str, _| {},
-    };
+    let mut parser = Parser { text, lines: Lines::of(text), found: |_: &str, _| {} };
     parser.document().ok()
 }
 
@@ -58,9 +51,7 @@ impl<'t, F: FnMut(&str, usize)> Parser<'t, F> {
         let mut parser = Deserializer::from_str(raw.get());
         match raw.get().as_bytes().first() {
             Some(b'{') => {
-                let members = parser
-                    .deserialize_map(Members)
-                    .map_err(|e| failure(line, &e))?;
+                let members = parser.deserialize_map(Members).map_err(|e| failure(line, &e))?;
                 let mut table = Map::new();
                 for (key, raw) in members {
                     let member = path::member(at, &key);
@@ -74,9 +65,7 @@ impl<'t, F: FnMut(&str, usize)> Parser<'t, F> {
                 Ok(Value::Object(table))
             }
             Some(b'[') => {
-                let raws = parser
-                    .deserialize_seq(Elements)
-                    .map_err(|e| failure(line, &e))?;
+                let raws = parser.deserialize_seq(Elements).map_err(|e| failure(line, &e))?;
                 let mut elements = Vec::new();
                 for (index, raw) in raws.into_iter().enumerate() {
                     let element = path::element(at, index);
@@ -101,10 +90,7 @@ fn failure(first_line: usize, error: &serde_json::Error) -> Failure {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = error.to_string();
     let message = text.strip_suffix(&place).unwrap_or(&text);
-    (
-        first_line + error.line().saturating_sub(1),
-        message.to_owned(),
-    )
+    (first_line + error.line().saturating_sub(1), message.to_owned())
 }
 
 struct Members;

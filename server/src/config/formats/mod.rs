@@ -85,11 +85,7 @@ impl Reading {
         let line_max = bytes.split(|byte| b"\n\r".contains(byte)).count();
         let file: Arc<str> = path.display().to_string().into();
         let tree = Tree::new(Origin::File(Arc::clone(&file)));
-        Self {
-            file,
-            line_max,
-            tree,
-        }
+        Self { file, line_max, tree }
     }
 
     /// Notes that the part at `path` begins at `line`.

@@ -68,9 +68,7 @@ impl Reader<'_> {
 
     fn number(&self, at: &str, number: Option<Number>) -> Result<Value, Problem> {
         let message = "a number outside of the range that can be read";
-        number
-            .map(Value::Number)
-            .ok_or_else(|| self.reading.tree.problem(at, message))
+        number.map(Value::Number).ok_or_else(|| self.reading.tree.problem(at, message))
     }
 }
 

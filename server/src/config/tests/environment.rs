@@ -71,21 +71,13 @@ fn without_a_file() {
 #[test]
 fn mistakes() {
     for (variable, value, expected) in [
-        (
-            "SERVER__LISTN",
-            "x",
-            "server.listn: unknown field, expected one of",
-        ),
+        ("SERVER__LISTN", "x", "server.listn: unknown field, expected one of"),
         (
             "SERVR__LISTEN",
             "x",
             "servr: unknown field, expected one of server, stores; did you mean server?",
         ),
-        (
-            "SERVER__LISTEN",
-            "hunter2",
-            "server.listen: expected an IP address and a port",
-        ),
+        ("SERVER__LISTEN", "hunter2", "server.listen: expected an IP address and a port"),
         ("SERVER__LISTEN__PORT", "1", "server.listen is not a table"),
         ("SERVER__", "1", "not a field: a double underscore"),
         ("__SERVER", "1", "not a field: a double underscore"),
@@ -105,11 +97,7 @@ fn mistakes() {
             "0",
             "server.limits.key_bytes_max: outside of its range, which is 1 to 65536",
         ),
-        (
-            "SERVER__LIMITS",
-            "5",
-            "server.limits: wrong type: a whole number, expected a table",
-        ),
+        ("SERVER__LIMITS", "5", "server.limits: wrong type: a whole number, expected a table"),
         (
             "SERVER__LIMITS",
             r#"{"key_bytes_max": "x"}"#,
@@ -125,36 +113,21 @@ fn mistakes() {
             "1",
             "there is no store mian; did you mean main? (a variable KVGATE_STORES__MIAN__TYPE would make one)",
         ),
-        (
-            "STORES__MAIN__TYPE",
-            "memroy",
-            "stores.main.type: unknown type of store",
-        ),
-        (
-            "STORES__MAIN__MAX_SIZ",
-            "1",
-            "stores.main.max_siz: unknown field",
-        ),
+        ("STORES__MAIN__TYPE", "memroy", "stores.main.type: unknown type of store"),
+        ("STORES__MAIN__MAX_SIZ", "1", "stores.main.max_siz: unknown field"),
         (
             "STORES__MAIN__WRAP",
             r#"[{"type": "x"}]"#,
             "stores.main.wrap[0].type: unknown type of wrapper, expected one of read_only, \
           prefix_keys, prefix_collections",
         ),
-        (
-            "STORES__X.Y__TYPE",
-            "null",
-            "stores.x.y: not a name for a store",
-        ),
+        ("STORES__X.Y__TYPE", "null", "stores.x.y: not a name for a store"),
         ("STORES__NEW__MAX_SIZE", "1", "there is no store new"),
     ] {
         let name = format!("KVGATE_{variable}");
         let said = said(load("kvgate.toml", FILE, &[(&name, value)]));
         let start = format!("environment variable {name}: {expected}");
-        assert!(
-            said.len() == 1 && said[0].starts_with(&start),
-            "{start}\n{said:#?}"
-        );
+        assert!(said.len() == 1 && said[0].starts_with(&start), "{start}\n{said:#?}");
         assert!(!said[0].contains("hunter2"), "{}", said[0]);
     }
 }
@@ -163,27 +136,12 @@ fn mistakes() {
 /// not, neither of the two is shown.
 #[test]
 fn no_value_is_shown() {
-    for value in [
-        "hunter2",
-        "8765309",
-        "[8765309]",
-        "{\"a\": \"hunter2\"}",
-        "true",
-    ] {
-        for field in [
-            "LISTEN",
-            "DRAIN_TIMEOUT",
-            "LOG__FORMAT",
-            "LOG__LEVEL",
-            "RUNTIME_THREADS",
-        ] {
+    for value in ["hunter2", "8765309", "[8765309]", "{\"a\": \"hunter2\"}", "true"] {
+        for field in ["LISTEN", "DRAIN_TIMEOUT", "LOG__FORMAT", "LOG__LEVEL", "RUNTIME_THREADS"] {
             let name = format!("KVGATE_SERVER__{field}");
             let found = said(load("kvgate.toml", FILE, &[(&name, value)]));
             let start = format!("environment variable {name}: server.");
-            assert!(
-                found.iter().all(|said| said.starts_with(&start)),
-                "{found:?}"
-            );
+            assert!(found.iter().all(|said| said.starts_with(&start)), "{found:?}");
             for secret in ["hunter2", "8765309"] {
                 assert!(!found.concat().contains(secret), "{found:?}");
             }
@@ -198,11 +156,9 @@ fn elements_of_arrays() {
     let found = said("KVGATE_STORES__SIDE_STORE__WRAP__0__TYPE", "b");
     assert_eq!(
         found,
-        [
-            "environment variable KVGATE_STORES__SIDE_STORE__WRAP__0__TYPE: \
+        ["environment variable KVGATE_STORES__SIDE_STORE__WRAP__0__TYPE: \
           stores.side-store.wrap[0].type: unknown type of wrapper, expected one of read_only, \
-          prefix_keys, prefix_collections"
-        ]
+          prefix_keys, prefix_collections"]
     );
     let found = said("KVGATE_STORES__SIDE_STORE__WRAP__1__TYPE", "b");
     assert!(
@@ -216,24 +172,15 @@ fn one_field_twice() {
     let found = said(load(
         "kvgate.toml",
         FILE,
-        &[
-            ("KVGATE_SERVER__LISTEN", "1.1.1.1:1"),
-            ("KVGATE_server__listen", "1.1.1.1:2"),
-        ],
+        &[("KVGATE_SERVER__LISTEN", "1.1.1.1:1"), ("KVGATE_server__listen", "1.1.1.1:2")],
     ));
     assert_eq!(
         found,
-        [
-            "environment variable KVGATE_server__listen: sets server.listen, which \
-          KVGATE_SERVER__LISTEN sets too"
-        ]
+        ["environment variable KVGATE_server__listen: sets server.listen, which \
+          KVGATE_SERVER__LISTEN sets too"]
     );
     let both = "stores: {a-b: {type: 'null'}, a_b: {type: 'null'}, main: {type: 'null'}}";
-    let found = said(load(
-        "kvgate.yaml",
-        both,
-        &[("KVGATE_STORES__A_B__TYPE", "simple")],
-    ));
+    let found = said(load("kvgate.yaml", both, &[("KVGATE_STORES__A_B__TYPE", "simple")]));
     assert_eq!(
         found,
         ["environment variable KVGATE_STORES__A_B__TYPE: stands for both a-b and a_b"]

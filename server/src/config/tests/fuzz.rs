@@ -85,18 +85,12 @@ fn check(file: &str, bytes: &[u8]) {
         return;
     };
     let text = String::from_utf8_lossy(bytes);
-    assert!(
-        !problems.0.is_empty(),
-        "{file}: an error without a problem: {text}"
-    );
+    assert!(!problems.0.is_empty(), "{file}: an error without a problem: {text}");
     let lines = text.split(['\n', '\r']).count();
     for problem in problems.0 {
         assert!(!problem.to_string().contains('\n'), "{problem}");
         if let crate::config::Origin::Line(_, line) = problem.origin {
-            assert!(
-                (1..=lines).contains(&line),
-                "{file}: line {line} of {lines}: {text}"
-            );
+            assert!((1..=lines).contains(&line), "{file}: line {line} of {lines}: {text}");
         }
     }
 }
@@ -108,9 +102,8 @@ fn deep_and_wide() {
     let laughs = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| {
         format!("{text}a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1)
     });
-    let steps = (1..5000).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
-        format!("{text}a{n}: &a{n} [*a{}]\n", n - 1)
-    });
+    let steps = (1..5000)
+        .fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
     for (file, text, expected) in [
         ("a.json", deep("[", "]"), "nested deeper than 64 levels"),
         ("a.json", deep("{\"a\":", "}"), "expected value"),
@@ -122,33 +115,14 @@ fn deep_and_wide() {
         ("a.yaml", deep("[", "]"), "recursion limit"),
         ("a.yaml", deep("{a: ", "}"), "recursion limit"),
         ("a.yaml", deep("- ", ""), "nested deeper than 64 levels"),
-        (
-            "a.yaml",
-            laughs,
-            "alias expansion exceeded the maximum node budget",
-        ),
-        (
-            "a.yaml",
-            steps,
-            "alias expansion exceeded the maximum node budget",
-        ),
+        ("a.yaml", laughs, "alias expansion exceeded the maximum node budget"),
+        ("a.yaml", steps, "alias expansion exceeded the maximum node budget"),
         ("a.toml", format!("a = {}", deep("[", "]")), "recursion"),
         ("a.toml", format!("a = {}", deep("{a=", "}")), "recursion"),
-        (
-            "a.toml",
-            format!("{}b = 1", "a.".repeat(100_000)),
-            "recursion",
-        ),
-        (
-            "a.toml",
-            format!("[{}b]", "a.".repeat(70)),
-            "nested deeper than 64 levels",
-        ),
+        ("a.toml", format!("{}b = 1", "a.".repeat(100_000)), "recursion"),
+        ("a.toml", format!("[{}b]", "a.".repeat(70)), "nested deeper than 64 levels"),
     ] {
         let said = said(load(file, &text, &[]));
-        assert!(
-            said.len() == 1 && said[0].contains(expected),
-            "{file} {expected}: {said:?}"
-        );
+        assert!(said.len() == 1 && said[0].contains(expected), "{file} {expected}: {said:?}");
     }
 }

@@ -27,10 +27,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'null'\n[sever]\nlisten = 'x'", 3),
-            (
-                "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\n\"sever\": {}}",
-                3,
-            ),
+            ("{\"stores\": {\"a\": {\"type\": \"null\"}},\n\n\"sever\": {}}", 3),
             ("stores:\n  a: {type: 'null'}\nsever:\n  listen: x", 3),
         ],
         said: "sever: unknown field, expected one of server, stores; did you mean server?",
@@ -39,10 +36,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'simple'\n\nmax_entris = 1", 4),
-            (
-                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\n\"max_entris\": 1}}}",
-                4,
-            ),
+            ("{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\n\"max_entris\": 1}}}", 4),
             ("stores:\n  a:\n    type: simple\n    max_entris: 1", 4),
         ],
         said: "stores.a.max_entris: unknown field, expected one of max_entries, type, \
@@ -56,10 +50,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\"stores\": {\"a\": {\"type\": \"null\"}}, \"server\": {\n\"log\": {\n\"levl\": \"info\"}}}",
                 3,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {log: {\n  levl: info}}",
-                3,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {log: {\n  levl: info}}", 3),
         ],
         said: "server.log.levl: unknown field, expected one of level, format; did you mean level?",
     },
@@ -67,10 +58,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'simple'\nmax_entries = 'hunter2'", 3),
-            (
-                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": \"hunter2\"}}}",
-                3,
-            ),
+            ("{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": \"hunter2\"}}}", 3),
             ("stores:\n  a: {type: simple,\n    max_entries: hunter2}", 3),
         ],
         said: "stores.a.max_entries: wrong type: a string, expected a whole number of at least 1",
@@ -78,18 +66,12 @@ const MISTAKES: &[Mistake] = &[
     // as Helm's TOML writes whole numbers
     Mistake {
         files: [
-            (
-                "[server.limits]\nkey_bytes_max = 4096.0\n[stores.a]\ntype = 'null'",
-                2,
-            ),
+            ("[server.limits]\nkey_bytes_max = 4096.0\n[stores.a]\ntype = 'null'", 2),
             (
                 "{\"server\": {\"limits\": {\n\"key_bytes_max\": 4096.0}}, \"stores\": {\"a\": {\"type\": \"null\"}}}",
                 2,
             ),
-            (
-                "server: {limits:\n  {key_bytes_max: 4.096e+03}}\nstores: {a: {type: 'null'}}",
-                2,
-            ),
+            ("server: {limits:\n  {key_bytes_max: 4.096e+03}}\nstores: {a: {type: 'null'}}", 2),
         ],
         said: "server.limits.key_bytes_max: wrong type: a number with a decimal point, expected a \
                whole number that is not negative",
@@ -98,10 +80,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'simple'\nmax_entries = 0", 3),
-            (
-                "{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": 0}}}",
-                3,
-            ),
+            ("{\"stores\": {\n\"a\": {\"type\": \"simple\",\n\"max_entries\": 0}}}", 3),
             ("stores:\n  a: {type: simple,\n    max_entries: 0}", 3),
         ],
         said: "stores.a.max_entries: wrong value, expected a whole number of at least 1",
@@ -114,10 +93,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"log\": {\"format\": \"hunter2\"}}}",
                 2,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {log: {format: hunter2}}",
-                2,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {log: {format: hunter2}}", 2),
         ],
         said: "server.log.format: unknown word, expected one of text, json",
     },
@@ -170,42 +146,26 @@ const MISTAKES: &[Mistake] = &[
     },
     // no store
     Mistake {
-        files: [
-            ("\n[stores]", 2),
-            ("{\n\"stores\": {}}", 2),
-            ("# none\nstores:", 2),
-        ],
+        files: [("\n[stores]", 2), ("{\n\"stores\": {}}", 2), ("# none\nstores:", 2)],
         said: "stores: no store: at least one is needed, such as stores.main with type \"memory\"",
     },
     // wrappers
     Mistake {
         files: [
             ("[stores.a]\ntype = 'null'\nwrap = [\n{ kind = 'x' }]", 4),
-            (
-                "{\"stores\": {\"a\": {\"type\": \"null\",\n\"wrap\": [\n\n{\"kind\": \"x\"}]}}}",
-                4,
-            ),
-            (
-                "stores:\n  a:\n    {type: 'null', wrap: [\n      {kind: x}]}",
-                4,
-            ),
+            ("{\"stores\": {\"a\": {\"type\": \"null\",\n\"wrap\": [\n\n{\"kind\": \"x\"}]}}}", 4),
+            ("stores:\n  a:\n    {type: 'null', wrap: [\n      {kind: x}]}", 4),
         ],
         said: "stores.a.wrap[0]: missing field `type`",
     },
     Mistake {
         files: [
-            (
-                "[stores.a]\ntype = 'null'\n[[stores.a.wrap]]\ntype = 'ratry'",
-                4,
-            ),
+            ("[stores.a]\ntype = 'null'\n[[stores.a.wrap]]\ntype = 'ratry'", 4),
             (
                 "{\"stores\": {\"a\": {\"type\": \"null\",\n\"wrap\": [{\n\n\"type\": \"ratry\"}]}}}",
                 4,
             ),
-            (
-                "stores:\n  a:\n    {type: 'null', wrap: [{\n      type: ratry}]}",
-                4,
-            ),
+            ("stores:\n  a:\n    {type: 'null', wrap: [{\n      type: ratry}]}", 4),
         ],
         said: "stores.a.wrap[0].type: unknown type of wrapper, expected one of read_only, \
           prefix_keys, prefix_collections",
@@ -213,10 +173,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'null'\nwrap = 'hunter2'", 3),
-            (
-                "{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"wrap\": \"hunter2\"}}}",
-                3,
-            ),
+            ("{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"wrap\": \"hunter2\"}}}", 3),
             ("stores:\n  a: {type: 'null',\n    wrap: hunter2}", 3),
         ],
         said: "stores.a.wrap: wrong type: a string, expected an array",
@@ -225,14 +182,8 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         files: [
             ("[stores.a]\ntype = 'null'\ndefault_collection = ''", 3),
-            (
-                "{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"default_collection\": \"\"}}}",
-                3,
-            ),
-            (
-                "stores:\n  a: {type: 'null',\n    default_collection: ''}",
-                3,
-            ),
+            ("{\"stores\": {\"a\": {\"type\": \"null\",\n\n\"default_collection\": \"\"}}}", 3),
+            ("stores:\n  a: {type: 'null',\n    default_collection: ''}", 3),
         ],
         said: "stores.a.default_collection: empty: it is what an empty name stands for",
     },
@@ -262,10 +213,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\n\"server\": {}, \"stores\": {\"a\": {\"type\": \"null\"}, \"b\": {\"type\": \"null\"}}}",
                 2,
             ),
-            (
-                "\nserver: {}\nstores: {a: {type: 'null'}, b: {type: 'null'}}",
-                2,
-            ),
+            ("\nserver: {}\nstores: {a: {type: 'null'}, b: {type: 'null'}}", 2),
         ],
         said: "server.default_store: not set: with several stores (a, b), none of them named \
                main, it must say which is for calls that name none",
@@ -289,10 +237,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"drain_timeout\": -1}}",
                 2,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {drain_timeout: hunter2}",
-                2,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {drain_timeout: hunter2}", 2),
         ],
         said: "server.drain_timeout: wrong value, expected a duration such as \"1m 30s\" or a \
                number of seconds, up to a year",
@@ -304,10 +249,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"health_interval\": \"1ms\"}}",
                 2,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {health_interval: 0.05}",
-                2,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {health_interval: 0.05}", 2),
         ],
         said: "server.health_interval: shorter than 100ms: the checks would be a load of their own",
     },
@@ -318,10 +260,7 @@ const MISTAKES: &[Mistake] = &[
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"log\": {\"level\": \"hunter2\"}}}",
                 2,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {log: {level: 'info,x'}}",
-                2,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {log: {level: 'info,x'}}", 2),
         ],
         said: "server.log.level: expected error, warn, info, debug, trace or off, or levels by \
                module such as info,h2=warn",
@@ -329,36 +268,24 @@ const MISTAKES: &[Mistake] = &[
     // limits that do not fit each other, at the one that was written
     Mistake {
         files: [
-            (
-                "stores.a.type = 'null'\nserver.limits.page_size_max = 10",
-                2,
-            ),
+            ("stores.a.type = 'null'\nserver.limits.page_size_max = 10", 2),
             (
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"limits\": {\"page_size_max\": 10}}}",
                 2,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {limits: {page_size_max: 10}}",
-                2,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {limits: {page_size_max: 10}}", 2),
         ],
         said: "server.limits.page_size_max: page_size_default (1000) must not be more than \
                page_size_max (10)",
     },
     Mistake {
         files: [
-            (
-                "stores.a.type = 'null'\n[server.limits]\nvalue_bytes_max = 4194304",
-                3,
-            ),
+            ("stores.a.type = 'null'\n[server.limits]\nvalue_bytes_max = 4194304", 3),
             (
                 "{\"stores\": {\"a\": {\"type\": \"null\"}},\n\"server\": {\"limits\": {\n\"value_bytes_max\": 4194304}}}",
                 3,
             ),
-            (
-                "stores: {a: {type: 'null'}}\nserver: {limits: {\n value_bytes_max: 4194304}}",
-                3,
-            ),
+            ("stores: {a: {type: 'null'}}\nserver: {limits: {\n value_bytes_max: 4194304}}", 3),
         ],
         said: "server.limits.value_bytes_max: value_bytes_max (4194304) must be at least 16384 \
                less than message_bytes_max (4194304), which holds the names too",

@@ -113,17 +113,10 @@ impl Tables {
              parts joined by one `-` or `_`, up to {NAME_CHARS_MAX} characters. Every store has \
              these fields, and those of its type."
         );
-        let own: Vec<&str> = fields
-            .keys()
-            .map(String::as_str)
-            .filter(|name| !COMMON.contains(name))
-            .collect();
-        let section = Section {
-            heading: STORES_HEADING,
-            text: &text,
-            path: "stores.NAME",
-            without: &own,
-        };
+        let own: Vec<&str> =
+            fields.keys().map(String::as_str).filter(|name| !COMMON.contains(name)).collect();
+        let section =
+            Section { heading: STORES_HEADING, text: &text, path: "stores.NAME", without: &own };
         self.section(&section, store)
     }
 
@@ -172,9 +165,8 @@ impl Tables {
         );
         let mut fields = fields(table);
         fields.retain(|(name, _)| !section.without.contains(name));
-        let (tables, plain): (Vec<_>, Vec<_>) = fields
-            .into_iter()
-            .partition(|(_, field)| is_table(self.target(field)));
+        let (tables, plain): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|(_, field)| is_table(self.target(field)));
         let mut text = format!("\n{}\n\n{}\n", section.heading, section.text);
         text.push_str(&self.rows(table, &plain));
         for (name, field) in tables {
@@ -206,11 +198,7 @@ impl Tables {
             let kind = self.kind(field);
             let default = default(table, name, field);
             let about = self.about(field);
-            let row = format!(
-                "| `{name}` | {} | {default} | {} |",
-                cell(&kind),
-                cell(&about)
-            );
+            let row = format!("| `{name}` | {} | {default} | {} |", cell(&kind), cell(&about));
             writeln!(rows, "{row}").expect("a string takes everything");
         }
         rows
@@ -261,20 +249,14 @@ impl Tables {
     /// What is said about a field, its bounds and the words that it takes.
     fn about(&self, field: &Value) -> String {
         let target = self.target(field);
-        let described = [field, target]
-            .into_iter()
-            .find(|f| f.get("description").is_some());
+        let described = [field, target].into_iter().find(|f| f.get("description").is_some());
         let mut parts = vec![described.map_or("", |f| text(f, "description")).to_owned()];
         if target.get("title").is_none() {
             parts.extend(bounds(target));
         }
         for alternative in alternatives(target) {
             if let Some(word) = alternative.get("const") {
-                parts.push(format!(
-                    "{}: {}",
-                    code(word),
-                    text(alternative, "description")
-                ));
+                parts.push(format!("{}: {}", code(word), text(alternative, "description")));
             }
         }
         parts.join(" ")
@@ -283,9 +265,7 @@ impl Tables {
     /// The schema that a field refers to, without the `null` of an optional one.
     fn target<'a>(&'a self, field: &'a Value) -> &'a Value {
         if let Some(reference) = field["$ref"].as_str() {
-            let pointer = reference
-                .strip_prefix('#')
-                .expect("a reference into the schema");
+            let pointer = reference.strip_prefix('#').expect("a reference into the schema");
             return self.target(self.schema.pointer(pointer).expect("what is referred to"));
         }
         match alternatives(field).as_slice() {
@@ -297,13 +277,9 @@ impl Tables {
 
 /// What a field may be one of, but for `null`.
 fn alternatives(field: &Value) -> Vec<&Value> {
-    let lists = ["oneOf", "anyOf"]
-        .into_iter()
-        .filter_map(|keyword| field[keyword].as_array());
+    let lists = ["oneOf", "anyOf"].into_iter().filter_map(|keyword| field[keyword].as_array());
     let alternatives = lists.flatten();
-    alternatives
-        .filter(|alternative| alternative["type"] != "null")
-        .collect()
+    alternatives.filter(|alternative| alternative["type"] != "null").collect()
 }
 
 fn store_heading(store_type: &StoreType) -> String {
@@ -318,9 +294,7 @@ fn committed_section(committed: &str, store_type: &StoreType) -> String {
         panic!("no section of {word} in CONFIGURATION.md: make it with the feature {word}")
     });
     let below = &committed[start + 1..];
-    let ends = ["\n### ", "\n## "]
-        .into_iter()
-        .filter_map(|next| below.find(next));
+    let ends = ["\n### ", "\n## "].into_iter().filter_map(|next| below.find(next));
     let end = ends.min().map_or(committed.len(), |end| start + 1 + end);
     committed[start..end].to_owned()
 }
@@ -328,9 +302,7 @@ fn committed_section(committed: &str, store_type: &StoreType) -> String {
 /// The fields of a table: those that are required, then the others, by name.
 fn fields(table: &Value) -> Vec<(&str, &Value)> {
     let properties = table["properties"].as_object().into_iter().flatten();
-    let mut fields: Vec<_> = properties
-        .map(|(name, field)| (name.as_str(), field))
-        .collect();
+    let mut fields: Vec<_> = properties.map(|(name, field)| (name.as_str(), field)).collect();
     fields.sort_by_key(|(name, _)| (!is_required(table, name), *name));
     fields
 }

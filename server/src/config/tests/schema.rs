@@ -33,10 +33,7 @@ fn accepts() {
         right.push(json!({ "stores": default_stores() }));
     }
     for config in right {
-        let errors: Vec<_> = validator
-            .iter_errors(&config)
-            .map(|e| e.to_string())
-            .collect();
+        let errors: Vec<_> = validator.iter_errors(&config).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{config}: {errors:?}");
     }
 }
@@ -76,23 +73,15 @@ fn every_compiled_type_of_store_refuses_unknown_fields() {
     let schema = schema();
     let stores = &schema["properties"]["stores"]["additionalProperties"]["oneOf"];
     let stores = stores.as_array().expect("a list");
-    let compiled = kvgate_stores::STORE_TYPES
-        .iter()
-        .filter(|t| t.adapter.is_some());
+    let compiled = kvgate_stores::STORE_TYPES.iter().filter(|t| t.adapter.is_some());
     assert_eq!(stores.len(), compiled.count());
     for store in stores {
         let word = &store["properties"]["type"]["const"];
         let open = ["additionalProperties", "unevaluatedProperties"];
-        assert!(
-            open.iter().any(|keyword| store[keyword] == json!(false)),
-            "{word}"
-        );
+        assert!(open.iter().any(|keyword| store[keyword] == json!(false)), "{word}");
         assert!(store["description"].is_string(), "{word}");
     }
-    for (name, field) in schema["$defs"]["Limits"]["properties"]
-        .as_object()
-        .expect("limits")
-    {
+    for (name, field) in schema["$defs"]["Limits"]["properties"].as_object().expect("limits") {
         assert!(field["description"].is_string(), "{name}");
     }
 }

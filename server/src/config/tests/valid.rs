@@ -67,18 +67,9 @@ fn every_format() {
         ("kvgate.json", JSON),
         ("kvgate.yaml", YAML),
         ("kvgate.yml", YAML),
-        (
-            "kvgate.toml",
-            &format!("\u{feff}{}", TOML.replace('\n', "\r\n")),
-        ),
-        (
-            "kvgate.json",
-            &format!("\u{feff}{}", JSON.replace("  ", "\t")),
-        ),
-        (
-            "kvgate.yaml",
-            &format!("\u{feff}{}", YAML.replace('\n', "\r\n")),
-        ),
+        ("kvgate.toml", &format!("\u{feff}{}", TOML.replace('\n', "\r\n"))),
+        ("kvgate.json", &format!("\u{feff}{}", JSON.replace("  ", "\t"))),
+        ("kvgate.yaml", &format!("\u{feff}{}", YAML.replace('\n', "\r\n"))),
     ] {
         let config = match load(file, text, &[]) {
             Ok(config) => config,
@@ -107,14 +98,8 @@ fn every_format() {
 
 #[test]
 fn the_defaults() {
-    let loaded = load_file(
-        None,
-        pairs(&[
-            ("PATH", "/bin"),
-            ("KVGATE_CONFIG", "x"),
-            ("KVGATE_PORT", "1"),
-        ]),
-    );
+    let loaded =
+        load_file(None, pairs(&[("PATH", "/bin"), ("KVGATE_CONFIG", "x"), ("KVGATE_PORT", "1")]));
     let disk = kvgate_stores::find("disk").expect("a type");
     if disk.adapter.is_none() {
         let message = "default configuration: stores.main.type: compiled without feature `disk`: \
@@ -167,11 +152,7 @@ fn a_file_on_disk() {
     let problems = load_file(Some(&absent), pairs(&[])).err().expect("no file");
     assert_eq!(problems.0.len(), 1);
     assert!(matches!(&problems.0[0].origin, Origin::File(file) if file.ends_with("absent.toml")));
-    assert!(
-        problems.0[0].message.starts_with("can't be read: "),
-        "{}",
-        problems.0[0]
-    );
+    assert!(problems.0[0].message.starts_with("can't be read: "), "{}", problems.0[0]);
 
     std::fs::write(&path, "#".repeat(1024 * 1024 + 1)).expect("written");
     let problems = load_file(Some(&path), pairs(&[])).err().expect("too large");

@@ -108,10 +108,9 @@ impl BatchWriter {
         }
         match self.commit(prepared) {
             Ok(effects) => effects.into_iter().map(Ok).collect(),
-            Err(Failure::Change(_)) if prepared.len() > 1 => prepared
-                .iter()
-                .flat_map(|one| self.commit_or_each(&[one]))
-                .collect(),
+            Err(Failure::Change(_)) if prepared.len() > 1 => {
+                prepared.iter().flat_map(|one| self.commit_or_each(&[one])).collect()
+            }
             Err(Failure::Change(error) | Failure::All(error)) => {
                 if error.outcome() == Outcome::DidNotHappen {
                     for name in files_of(prepared) {
@@ -143,9 +142,7 @@ impl BatchWriter {
                 .map_err(failed)?;
         }
         let obsolete = writing.into_obsolete_files();
-        transaction
-            .commit()
-            .map_err(|e| Failure::All(committing(e)))?;
+        transaction.commit().map_err(|e| Failure::All(committing(e)))?;
         #[cfg(test)]
         {
             self.commits += 1;
@@ -160,10 +157,9 @@ impl BatchWriter {
     fn sync_files(&self, prepared: &[&Prepared]) -> Result<()> {
         let names: Vec<&str> = files_of(prepared).collect();
         match self.options.durability {
-            Durability::Power if !names.is_empty() => self
-                .files
-                .sync(&names)
-                .map_err(|e| fault::io("syncing value files", e)),
+            Durability::Power if !names.is_empty() => {
+                self.files.sync(&names).map_err(|e| fault::io("syncing value files", e))
+            }
             _ => Ok(()),
         }
     }
@@ -185,17 +181,11 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
         // a panic left it so
         connection.execute_batch("ROLLBACK").map_err(beginning)?;
     }
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(beginning)
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(beginning)
 }
 
 fn committing(error: rusqlite::Error) -> Error {
     let may_have_happened = fault::may_be_in_the_log(&error);
     let error = fault::sqlite("committing to cache.db", error);
-    if may_have_happened {
-        error.may_have_happened()
-    } else {
-        error
-    }
+    if may_have_happened { error.may_have_happened() } else { error }
 }

@@ -102,10 +102,7 @@ impl Cache {
                 found => return Ok(found),
             }
         }
-        Ok(Err(Error::new(
-            Kind::Unavailable,
-            "the entry was overwritten each time it was read",
-        )))
+        Ok(Err(Error::new(Kind::Unavailable, "the entry was overwritten each time it was read")))
     }
 
     /// Stores entries in order.
@@ -115,35 +112,22 @@ impl Cache {
             text: entry.text,
             expires_at: entry.expires_at,
         };
-        let answers = self
-            .queue
-            .run(entries.into_iter().map(put).collect())
-            .await?;
+        let answers = self.queue.run(entries.into_iter().map(put).collect()).await?;
         Ok(answers.into_iter().map(|answer| answer.map(drop)).collect())
     }
 
     /// Removes keys and says of each whether it was there.
     pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<Many<Option<Removed>>> {
         let delete = |key| Change::Delete { key };
-        let answers = self
-            .queue
-            .run(keys.into_iter().map(delete).collect())
-            .await?;
-        let removed = |effect: Effect| {
-            (effect.rows > 0).then_some(Removed {
-                expires_at: effect.expires_at,
-            })
-        };
-        Ok(answers
-            .into_iter()
-            .map(|answer| answer.map(removed))
-            .collect())
+        let answers = self.queue.run(keys.into_iter().map(delete).collect()).await?;
+        let removed =
+            |effect: Effect| (effect.rows > 0).then_some(Removed { expires_at: effect.expires_at });
+        Ok(answers.into_iter().map(|answer| answer.map(removed)).collect())
     }
 
     /// Lists stored keys of a range in order.
     pub(crate) async fn list(&self, range: KeyRange, rows_max: usize) -> Result<Vec<StoredKey>> {
-        self.read(move |snapshot| snapshot.list(&range, rows_max))
-            .await
+        self.read(move |snapshot| snapshot.list(&range, rows_max)).await
     }
 
     /// Removes all keys of a range; answers whether one of them was live.

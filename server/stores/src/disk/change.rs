@@ -6,11 +6,7 @@ use super::range::KeyRange;
 #[derive(Debug)]
 pub(super) enum Change {
     /// Stores an envelope.
-    Put {
-        key: String,
-        text: String,
-        expires_at: Option<Timestamp>,
-    },
+    Put { key: String, text: String, expires_at: Option<Timestamp> },
     /// Removes one key.
     Delete { key: String },
     /// Removes some of the rows, at most [`SWEPT_MAX`].

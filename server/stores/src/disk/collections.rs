@@ -84,11 +84,7 @@ impl Listing {
             Some(cursor) => range.from(cursor.clone()),
             None => range,
         };
-        prefixes
-            .into_iter()
-            .map(KeyRange::with_prefix)
-            .map(after_cursor)
-            .collect()
+        prefixes.into_iter().map(KeyRange::with_prefix).map(after_cursor).collect()
     }
 
     /// The collection as it was named, if it is to be listed.

@@ -55,10 +55,7 @@ pub(super) fn kind(error: &rusqlite::Error) -> Kind {
 
 /// Whether `SQLite` gave up because another process holds the lock.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Whether the database, or a file beside it, could not be opened: of a database
@@ -71,10 +68,7 @@ pub(super) fn can_not_open(error: &rusqlite::Error) -> bool {
 /// frames were written, only their way to the disk is uncertain.
 pub(super) fn may_be_in_the_log(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
-        matches!(
-            error.extended_code,
-            ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC
-        )
+        matches!(error.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
     })
 }
 

@@ -17,9 +17,7 @@ pub(super) struct ValueFiles {
 
 impl ValueFiles {
     pub(super) fn new(directory: &Path) -> Self {
-        Self {
-            directory: directory.to_owned(),
-        }
+        Self { directory: directory.to_owned() }
     }
 
     /// Writes a new file; answers its name: the path below the directory.

@@ -21,10 +21,7 @@ impl Identity {
     pub(super) fn of(database: &Path) -> Result<Self> {
         match fs::metadata(database) {
             Ok(metadata) => Ok(Self::from(&metadata)),
-            Err(error) => Err(fault::io(
-                format!("looking for {}", database.display()),
-                error,
-            )),
+            Err(error) => Err(fault::io(format!("looking for {}", database.display()), error)),
         }
     }
 }
@@ -33,18 +30,12 @@ impl From<&Metadata> for Identity {
     #[cfg(unix)]
     fn from(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// Windows removes no file that is open.
     #[cfg(not(unix))]
     fn from(_: &Metadata) -> Self {
-        Self {
-            device: 0,
-            inode: 0,
-        }
+        Self { device: 0, inode: 0 }
     }
 }

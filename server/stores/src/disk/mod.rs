@@ -118,11 +118,7 @@ impl StoreConfig for Config {
         };
         let pool = BlockingPool::new(self.threads_max.get());
         let cache = Cache::open(&self.directory, options, Arc::clone(&clock), pool)?;
-        Ok(DiskStore {
-            config: self,
-            clock,
-            cache,
-        })
+        Ok(DiskStore { config: self, clock, cache })
     }
 }
 
@@ -141,9 +137,7 @@ impl DiskStore {
 
     fn stored_keys(&self, collection: &str, keys: &[&str]) -> Vec<String> {
         let stored = self.stored(collection);
-        keys.iter()
-            .map(|key| name::compound(&stored, key))
-            .collect()
+        keys.iter().map(|key| name::compound(&stored, key)).collect()
     }
 }
 
@@ -162,9 +156,7 @@ impl Store for DiskStore {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Entry>>>> {
-        self.cache
-            .get_many(self.stored_keys(collection, keys))
-            .await
+        self.cache.get_many(self.stored_keys(collection, keys)).await
     }
 
     async fn put_many(
@@ -178,9 +170,7 @@ impl Store for DiskStore {
             text: envelope::encode(entry, Some((collection, key))),
             expires_at: entry.expires_at,
         };
-        self.cache
-            .put_many(entries.iter().map(entry).collect())
-            .await
+        self.cache.put_many(entries.iter().map(entry).collect()).await
     }
 
     async fn delete_many(
@@ -188,9 +178,7 @@ impl Store for DiskStore {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Removed>>>> {
-        self.cache
-            .delete_many(self.stored_keys(collection, keys))
-            .await
+        self.cache.delete_many(self.stored_keys(collection, keys)).await
     }
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
@@ -203,18 +191,15 @@ impl Store for DiskStore {
         // one more tells whether another page follows
         let listed = self.cache.list(range, page.limit.saturating_add(1)).await?;
         let before_key = first.len() - page.prefix.len();
-        let listed = listed.into_iter().map(|(key, expires_at)| ListedKey {
-            key: key[before_key..].to_owned(),
-            expires_at,
-        });
+        let listed = listed
+            .into_iter()
+            .map(|(key, expires_at)| ListedKey { key: key[before_key..].to_owned(), expires_at });
         Ok(Page::of_ordered(listed, page.limit, |listed| &listed.key))
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let listing = Listing::new(page, self.config.sanitize, self.clock.now());
-        self.cache
-            .read(move |snapshot| listing.read(snapshot))
-            .await
+        self.cache.read(move |snapshot| listing.read(snapshot)).await
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {

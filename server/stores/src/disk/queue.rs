@@ -79,18 +79,10 @@ impl WriteQueue {
             .map_err(|e| Error::new(Kind::Internal, "the queue is closed").with_source(e))?;
         let (answer, answered) = oneshot::channel();
         let mut queue = self.0.queue();
-        queue.requests.push_back(Request {
-            changes,
-            bytes,
-            answer,
-            _room: room,
-        });
+        queue.requests.push_back(Request { changes, bytes, answer, _room: room });
         if !queue.draining {
             queue.draining = true;
-            let drain = Drain {
-                shared: Arc::clone(&self.0),
-                is_done: false,
-            };
+            let drain = Drain { shared: Arc::clone(&self.0), is_done: false };
             tokio::task::spawn_blocking(move || drain.run());
         }
         Ok(answered)

@@ -10,10 +10,7 @@ pub(crate) struct KeyRange {
 impl KeyRange {
     /// The keys that begin with `prefix`.
     pub(crate) fn with_prefix(prefix: &str) -> Self {
-        Self {
-            start: prefix.to_owned(),
-            end: after_all_with(prefix),
-        }
+        Self { start: prefix.to_owned(), end: after_all_with(prefix) }
     }
 
     /// The keys of this range that come after `key`.

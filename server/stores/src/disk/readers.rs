@@ -31,13 +31,7 @@ impl Readers {
         pool: BlockingPool,
         idle_max: usize,
     ) -> Self {
-        Self {
-            database,
-            files,
-            pool,
-            idle: Mutex::default(),
-            idle_max,
-        }
+        Self { database, files, pool, idle: Mutex::default(), idle_max }
     }
 
     /// Runs `read` in one read transaction, on a thread that may block.
@@ -52,10 +46,8 @@ impl Readers {
     fn read<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T>) -> Result<T> {
         let mut reader = self.reader()?;
         // dropped, it rolls back: there is nothing to commit
-        let transaction = reader
-            .connection
-            .transaction()
-            .map_err(|e| fault::sqlite("beginning to read", e))?;
+        let transaction =
+            reader.connection.transaction().map_err(|e| fault::sqlite("beginning to read", e))?;
         let answer = read(&Snapshot::new(&transaction, &self.files))?;
         drop(transaction);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,11 +62,7 @@ impl Readers {
     fn reader(&self) -> Result<Reader> {
         let identity = Identity::of(&self.database)?;
         loop {
-            let idle = self
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
                 Some(reader) if reader.identity == identity => return Ok(reader),
                 Some(_) => {}
@@ -83,9 +71,6 @@ impl Readers {
         }
         let connection = schema::connect_reader(&self.database)
             .map_err(|e| fault::sqlite(format!("opening {}", self.database.display()), e))?;
-        Ok(Reader {
-            connection,
-            identity,
-        })
+        Ok(Reader { connection, identity })
     }
 }

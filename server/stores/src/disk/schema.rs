@@ -131,9 +131,8 @@ pub(super) fn database(directory: &Path) -> PathBuf {
 /// Opens the cache in an existing directory; makes it if the directory is empty.
 pub(super) fn open(directory: &Path, options: &Options) -> Result<(Connection, Settings)> {
     let path = database(directory);
-    let is_there = path
-        .try_exists()
-        .map_err(|e| fault::io(format!("looking for {}", path.display()), e))?;
+    let is_there =
+        path.try_exists().map_err(|e| fault::io(format!("looking for {}", path.display()), e))?;
     if !is_there {
         check_empty(directory)?;
     }
@@ -303,9 +302,7 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 
 fn read_settings(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Value>> {
     let mut settings = connection.prepare("SELECT key, value FROM Settings")?;
-    settings
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect()
+    settings.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// Reads what concerns us, and writes `max_size` down for the others. Without it
@@ -332,11 +329,7 @@ fn settle(
     if let Some(max_size) = options.max_size {
         let max_size = i64::try_from(max_size.get()).unwrap_or(i64::MAX);
         if policy == "none" || number("size_limit", 0) != max_size {
-            let policy = if policy == "none" {
-                "least-recently-stored"
-            } else {
-                policy
-            };
+            let policy = if policy == "none" { "least-recently-stored" } else { policy };
             write_limit(connection, policy, max_size)?;
         }
     }

@@ -62,9 +62,8 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn list(&self, range: &KeyRange, rows_max: usize) -> Result<Vec<StoredKey>> {
         let mut statement = self.connection.prepare_cached(LIST).map_err(reading)?;
         let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        let mut rows = statement
-            .query(params![range.start, end_of(range), rows_max])
-            .map_err(reading)?;
+        let mut rows =
+            statement.query(params![range.start, end_of(range), rows_max]).map_err(reading)?;
         let mut listed = Vec::new();
         while let Some(row) = rows.next().map_err(reading)? {
             // a key that is no text is nothing that could be asked for
@@ -115,10 +114,7 @@ impl<'a> Snapshot<'a> {
             .map_err(reading)?;
         match count {
             Some(_) => Ok(()),
-            None => Err(Error::new(
-                Kind::Unreadable,
-                "cache.db has lost its settings",
-            )),
+            None => Err(Error::new(Kind::Unreadable, "cache.db has lost its settings")),
         }
     }
 

@@ -45,11 +45,7 @@ pub(super) struct Writing<'a> {
 
 impl<'a> Writing<'a> {
     pub(super) fn new(transaction: &'a Connection, now: Timestamp) -> Self {
-        Self {
-            transaction,
-            now,
-            obsolete_files: Vec::new(),
-        }
+        Self { transaction, now, obsolete_files: Vec::new() }
     }
 
     /// The value files that no row names any more once this is committed.
@@ -64,11 +60,7 @@ impl<'a> Writing<'a> {
         file: Option<&str>,
     ) -> rusqlite::Result<Effect> {
         match change {
-            Change::Put {
-                key,
-                text,
-                expires_at,
-            } => self.put(key, text, *expires_at, file),
+            Change::Put { key, text, expires_at } => self.put(key, text, *expires_at, file),
             Change::Delete { key } => self.remove(DELETE, [key]),
             Change::Sweep(rows) => self.sweep(rows),
         }

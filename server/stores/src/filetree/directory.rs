@@ -70,11 +70,8 @@ pub(super) fn open(configured: &Path) -> Result<PathBuf> {
     refuse_foreign(configured)?;
     // py-key-value, too, writes the resolved path; on Windows that has a form
     // which Python doesn't take for the same
-    let base = if cfg!(windows) {
-        std::path::absolute(configured)
-    } else {
-        configured.canonicalize()
-    };
+    let base =
+        if cfg!(windows) { std::path::absolute(configured) } else { configured.canonicalize() };
     let base = base.map_err(|error| failed("resolving", configured, error))?;
     if base.to_str().is_none() {
         return Err(misconfigured(format!(
@@ -94,9 +91,7 @@ fn refuse_foreign(directory: &Path) -> Result<()> {
         let item = item?;
         let name = item.file_name();
         let name = name.to_string_lossy();
-        let file_type = item
-            .file_type()
-            .map_err(|error| failed("reading", &item.path(), error))?;
+        let file_type = item.file_type().map_err(|error| failed("reading", &item.path(), error))?;
         let is_info = name.ends_with(INFO_SUFFIX) || name.ends_with(TEMPORARY_SUFFIX);
         let is_ours = file_type.is_dir() || (file_type.is_file() && is_info);
         if !is_ours && !name.starts_with('.') {
@@ -144,9 +139,7 @@ pub(super) fn collections(base: &Path) -> Result<BTreeSet<String>> {
     let (mut linked, mut infos) = (BTreeSet::new(), BTreeSet::new());
     for item in items(base)? {
         let item = item?;
-        let file_type = item
-            .file_type()
-            .map_err(|error| failed("reading", &item.path(), error))?;
+        let file_type = item.file_type().map_err(|error| failed("reading", &item.path(), error))?;
         let Some(name) = stored_name(&item, "") else {
             continue;
         };

@@ -115,10 +115,7 @@ pub(super) fn is_left_behind(item: &fs::DirEntry) -> bool {
     let is_ours = name
         .to_str()
         .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX));
-    is_ours
-        && item
-            .metadata()
-            .is_ok_and(|metadata| metadata.is_file() && is_old(&metadata))
+    is_ours && item.metadata().is_ok_and(|metadata| metadata.is_file() && is_old(&metadata))
 }
 
 fn is_old(metadata: &fs::Metadata) -> bool {

@@ -122,8 +122,7 @@ impl Store for FileTreeStore {
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Entry>>>> {
         let (collection, keys) = (collection.to_owned(), owned(keys));
-        self.run(move |tree| tree.get_many(&collection, &keys))
-            .await
+        self.run(move |tree| tree.get_many(&collection, &keys)).await
     }
 
     async fn put_many(
@@ -134,8 +133,7 @@ impl Store for FileTreeStore {
         let collection = collection.to_owned();
         let own = |(key, entry): &(&str, Entry)| ((*key).to_owned(), entry.clone());
         let entries: Vec<_> = entries.iter().map(own).collect();
-        self.run(move |tree| tree.put_many(&collection, &entries))
-            .await
+        self.run(move |tree| tree.put_many(&collection, &entries)).await
     }
 
     async fn delete_many(
@@ -144,26 +142,22 @@ impl Store for FileTreeStore {
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Removed>>>> {
         let (collection, keys) = (collection.to_owned(), owned(keys));
-        self.run(move |tree| tree.delete_many(&collection, &keys))
-            .await
+        self.run(move |tree| tree.delete_many(&collection, &keys)).await
     }
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         let (collection, wanted) = (collection.to_owned(), OwnedRequest::from(page));
-        self.run(move |tree| tree.list_keys(&collection, &wanted.request()))
-            .await
+        self.run(move |tree| tree.list_keys(&collection, &wanted.request())).await
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let wanted = OwnedRequest::from(page);
-        self.run(move |tree| tree.list_collections(&wanted.request()))
-            .await
+        self.run(move |tree| tree.list_collections(&wanted.request())).await
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
         let collection = collection.to_owned();
-        self.run(move |tree| tree.delete_collection(&collection))
-            .await
+        self.run(move |tree| tree.delete_collection(&collection)).await
     }
 
     async fn destroy(&self) -> Result<()> {
@@ -208,10 +202,6 @@ impl From<&PageRequest<'_>> for OwnedRequest {
 
 impl OwnedRequest {
     fn request(&self) -> PageRequest<'_> {
-        PageRequest {
-            prefix: &self.prefix,
-            cursor: self.cursor.as_deref(),
-            limit: self.limit,
-        }
+        PageRequest { prefix: &self.prefix, cursor: self.cursor.as_deref(), limit: self.limit }
     }
 }

@@ -96,11 +96,7 @@ impl Names {
     /// Whether a name can be that of a file as it is, and of no other name's
     /// file. Hidden files are fine, and so are `.` and `..` with a suffix.
     fn is_plain(&self, name: &str, bytes_max: usize) -> bool {
-        let taken = if self.is_folding {
-            is_plain_everywhere(name)
-        } else {
-            !name.contains('/')
-        };
+        let taken = if self.is_folding { is_plain_everywhere(name) } else { !name.contains('/') };
         taken && name.len() <= bytes_max && !name::is_reserved(name)
     }
 
@@ -141,23 +137,14 @@ mod tests {
     use super::*;
 
     fn names(sanitize: Sanitize, is_folding: bool) -> Names {
-        let limits = FileSystemLimits {
-            name_bytes_max: 255,
-            path_rest: 4000,
-        };
-        Names {
-            sanitize,
-            limits,
-            is_folding,
-        }
+        let limits = FileSystemLimits { name_bytes_max: 255, path_rest: 4000 };
+        Names { sanitize, limits, is_folding }
     }
 
     #[test]
     fn a_name_that_the_file_system_takes_stays_as_it_is() {
         let names = names(Sanitize::Auto, false);
-        for name in [
-            "a", "A b", ".hidden", "a\\b", "%2e%2e", "😀", "a::b", "*\"\n",
-        ] {
+        for name in ["a", "A b", ".hidden", "a\\b", "%2e%2e", "😀", "a::b", "*\"\n"] {
             assert_eq!(names.key(name).expect(name), name);
             assert_eq!(names.collection(name).expect(name), name);
         }
@@ -186,12 +173,11 @@ mod tests {
     fn no_two_names_meet_where_case_does_not_count() {
         let names = names(Sanitize::Auto, true);
         let made = names.key("a b").expect("a name").to_lowercase();
-        let mut stored: Vec<_> = [
-            "A", "a", "é", "e\u{301}", "nul", "nul.x", "com1", "a.", "a b", &made,
-        ]
-        .into_iter()
-        .map(|name| names.key(name).expect(name).to_lowercase())
-        .collect();
+        let mut stored: Vec<_> =
+            ["A", "a", "é", "e\u{301}", "nul", "nul.x", "com1", "a.", "a b", &made]
+                .into_iter()
+                .map(|name| names.key(name).expect(name).to_lowercase())
+                .collect();
         assert_eq!(stored[1], "a");
         stored.sort();
         stored.dedup();

@@ -12,11 +12,7 @@ use tempfile::TempDir;
 use super::tree::Tree;
 use super::{directory, file};
 
-const EVERYTHING: PageRequest<'static> = PageRequest {
-    prefix: "",
-    cursor: None,
-    limit: 1000,
-};
+const EVERYTHING: PageRequest<'static> = PageRequest { prefix: "", cursor: None, limit: 1000 };
 
 /// Microseconds since 1970-01-01.
 #[derive(Debug, Default)]
@@ -50,13 +46,8 @@ fn put(tree: &Tree, collection: &str, key: &str, entry: Entry) {
 }
 
 fn get(tree: &Tree, collection: &str, key: &str) -> Result<Option<Entry>, Kind> {
-    let mut answers = tree
-        .get_many(collection, &[key.to_owned()])
-        .map_err(|error| error.kind())?;
-    answers
-        .pop()
-        .expect("an answer")
-        .map_err(|error| error.kind())
+    let mut answers = tree.get_many(collection, &[key.to_owned()]).map_err(|error| error.kind())?;
+    answers.pop().expect("an answer").map_err(|error| error.kind())
 }
 
 fn keys(tree: &Tree, collection: &str) -> Vec<String> {
@@ -90,12 +81,7 @@ fn paths(directory: &Path) -> Vec<String> {
 fn the_stored_form() {
     let base = TempDir::new().expect("a directory");
     let (tree, _) = open(base.path());
-    put(
-        &tree,
-        "sessions",
-        "user 1",
-        entry(r#"{"a": 1.0}"#, Some(1_500_000)),
-    );
+    put(&tree, "sessions", "user 1", entry(r#"{"a": 1.0}"#, Some(1_500_000)));
     let expected = ["sessions", "sessions-info.json", "sessions/user 1.json"];
     assert_eq!(paths(base.path()), expected);
     let read = |path| fs::read_to_string(base.path().join(path)).expect("a file");
@@ -122,18 +108,7 @@ fn odd_names_come_back_from_listings() {
     let base = TempDir::new().expect("a directory");
     let (tree, _) = open(base.path());
     let long = "😀".repeat(1000);
-    let names = [
-        "a/b",
-        "a",
-        "A",
-        "..",
-        ".",
-        "S_a",
-        "x-info.json",
-        "x",
-        "a::b",
-        &long,
-    ];
+    let names = ["a/b", "a", "A", "..", ".", "S_a", "x-info.json", "x", "a::b", &long];
     for name in names {
         put(&tree, name, name, entry("{}", None));
     }
@@ -164,20 +139,11 @@ fn pages_neither_repeat_nor_skip() {
     let mut listed = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let request = PageRequest {
-            prefix: "k/",
-            cursor: cursor.as_deref(),
-            limit: 7,
-        };
+        let request = PageRequest { prefix: "k/", cursor: cursor.as_deref(), limit: 7 };
         let page = tree.list_keys("c", &request).expect("a page");
         assert!(page.items.len() <= 7);
         listed.extend(page.items.into_iter().map(|listed| listed.key));
-        put(
-            &tree,
-            "c",
-            &format!("k/x{}", listed.len()),
-            entry("{}", None),
-        );
+        put(&tree, "c", &format!("k/x{}", listed.len()), entry("{}", None));
         cursor = page.next;
         if cursor.is_none() {
             break;
@@ -207,14 +173,7 @@ fn what_is_no_entry_is_an_error_of_its_key_alone() {
     assert_eq!(keys(&tree, "c"), ["corrupt", "good", "latin"]);
     let removed = tree.delete_many("c", &["corrupt".to_owned(), "directory".to_owned()]);
     let removed = removed.expect("a batch");
-    assert_eq!(
-        removed[0]
-            .clone()
-            .expect("removed")
-            .expect("there")
-            .expires_at,
-        None
-    );
+    assert_eq!(removed[0].clone().expect("removed").expect("there").expires_at, None);
     assert!(removed[1].is_err());
     assert!(file("directory.json").is_dir());
 }
@@ -224,10 +183,7 @@ fn what_is_no_entry_is_an_error_of_its_key_alone() {
 fn links_are_not_followed() {
     use std::os::unix::fs::symlink;
 
-    let (base, outside) = (
-        TempDir::new().expect("one"),
-        TempDir::new().expect("another"),
-    );
+    let (base, outside) = (TempDir::new().expect("one"), TempDir::new().expect("another"));
     let (tree, _) = open(base.path());
     let secret = outside.path().join("secret.json");
     fs::write(&secret, r#"{"value": {}}"#).expect("written");
@@ -236,10 +192,7 @@ fn links_are_not_followed() {
     symlink(outside.path(), base.path().join("out")).expect("linked");
     assert_eq!(get(&tree, "c", "link"), Err(Kind::Unreadable));
     assert_eq!(get(&tree, "out", "secret"), Err(Kind::Misconfigured));
-    assert!(
-        tree.put_many("out", &[("k".to_owned(), entry("{}", None))])
-            .is_err()
-    );
+    assert!(tree.put_many("out", &[("k".to_owned(), entry("{}", None))]).is_err());
     assert_eq!(keys(&tree, "c"), ["own"]);
     assert_eq!(collections(&tree), ["c"]);
     put(&tree, "c", "link", entry(r#"{"a": 1}"#, None));
@@ -255,10 +208,7 @@ fn a_failed_write_leaves_nothing() {
     put(&tree, "c", "k", entry("{}", None));
     // a file can't be renamed onto a directory
     fs::create_dir(base.path().join("c/bad.json")).expect("made");
-    let entries = [
-        ("bad".to_owned(), entry("{}", None)),
-        ("good".to_owned(), entry("{}", None)),
-    ];
+    let entries = [("bad".to_owned(), entry("{}", None)), ("good".to_owned(), entry("{}", None))];
     let answers = tree.put_many("c", &entries).expect("a batch");
     let error = answers[0].clone().expect_err("a directory is there");
     assert_eq!(error.kind(), Kind::Misconfigured);
@@ -318,10 +268,7 @@ fn a_deleted_collection_keeps_its_directory() {
     assert!(!tree.delete_collection("c").expect("nothing in it"));
     assert!(!tree.delete_collection("old").expect("nothing live in it"));
     assert!(!tree.delete_collection("never").expect("nothing"));
-    assert_eq!(
-        paths(base.path()),
-        ["c", "c-info.json", "old", "old-info.json"]
-    );
+    assert_eq!(paths(base.path()), ["c", "c-info.json", "old", "old-info.json"]);
     assert_eq!(collections(&tree), [""; 0]);
 }
 
@@ -345,11 +292,7 @@ fn cull_removes_the_temporary_files_of_processes_that_died() {
     let (tree, _) = open(base.path());
     put(&tree, "c", "k", entry("{}", None));
     let old = SystemTime::now() - Duration::from_hours(2);
-    let names = [
-        (".kvgate-x.tmp", old),
-        (".kvgate-y.tmp", SystemTime::now()),
-        ("z.tmp", old),
-    ];
+    let names = [(".kvgate-x.tmp", old), (".kvgate-y.tmp", SystemTime::now()), ("z.tmp", old)];
     for (name, modified) in names {
         let file = fs::File::create(base.path().join("c").join(name)).expect("made");
         file.set_modified(modified).expect("set");
@@ -375,11 +318,7 @@ fn a_file_that_was_taken_is_put_back_unless_there_is_a_newer_one() {
     file::put_back(taken, &path).expect("not needed");
     assert_eq!(read(), "newer");
     assert_eq!(paths(base.path()), ["k.json"]);
-    assert!(
-        file::take(&base.path().join("none"))
-            .expect("nothing")
-            .is_none()
-    );
+    assert!(file::take(&base.path().join("none")).expect("nothing").is_none());
 }
 
 #[test]
@@ -431,10 +370,7 @@ fn deletes_and_puts_at_the_same_time_lose_nothing() {
             }
         }
     });
-    assert!(
-        deleted.is_sorted_by(|one, next| one < next),
-        "none came back"
-    );
+    assert!(deleted.is_sorted_by(|one, next| one < next), "none came back");
     assert_eq!(deleted.last(), Some(&Timestamp::from_micros(99)));
     assert_eq!(keys(&tree, "c"), [""; 0]);
 }

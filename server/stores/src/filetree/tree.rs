@@ -67,9 +67,7 @@ impl Collection<'_> {
     }
 
     fn remove_left_behind(&self) -> Result<()> {
-        directory::left_behind(&self.directory)?
-            .iter()
-            .try_for_each(|path| file::remove(path))
+        directory::left_behind(&self.directory)?.iter().try_for_each(|path| file::remove(path))
     }
 }
 
@@ -92,34 +90,21 @@ impl Tree {
     fn collection<'a>(&self, name: &'a str) -> Result<Collection<'a>> {
         let stored = self.names.collection(name)?;
         let directory = self.base.join(&stored);
-        Ok(Collection {
-            name,
-            stored,
-            directory,
-        })
+        Ok(Collection { name, stored, directory })
     }
 
     /// A collection by the name of its directory.
     pub(super) fn stored<'a>(&self, stored: &'a str) -> Collection<'a> {
-        Collection {
-            name: stored,
-            stored: stored.to_owned(),
-            directory: self.base.join(stored),
-        }
+        Collection { name: stored, stored: stored.to_owned(), directory: self.base.join(stored) }
     }
 
     fn lock(&self, collection: &Collection<'_>) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         collection.stored.hash(&mut hasher);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "of a hash any bits will do"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "of a hash any bits will do")]
         let index = hasher.finish() as usize % LOCKS;
         // what a panic left half done is on the disk, not behind the lock
-        self.locks[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.locks[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn info_path(&self, stored: &str) -> PathBuf {
@@ -151,10 +136,8 @@ impl Tree {
     ) -> Result<Vec<Result<()>>> {
         let collection = self.collection(collection)?;
         self.prepare(&collection)?;
-        let mut stored: Vec<_> = entries
-            .iter()
-            .map(|(key, entry)| self.put(&collection, key, entry))
-            .collect();
+        let mut stored: Vec<_> =
+            entries.iter().map(|(key, entry)| self.put(&collection, key, entry)).collect();
         collection.sync(&mut stored);
         Ok(stored)
     }
@@ -174,10 +157,7 @@ impl Tree {
                 replaced => return replaced.map_err(|error| failed("writing", &path, error)),
             }
         }
-        let context = format!(
-            "{} is removed again and again",
-            collection.directory.display()
-        );
+        let context = format!("{} is removed again and again", collection.directory.display());
         Err(Error::new(Kind::Unavailable, context))
     }
 
@@ -200,9 +180,7 @@ impl Tree {
                 _ => {}
             }
         }
-        let has_info = info
-            .try_exists()
-            .map_err(|error| failed("reading", &info, error))?;
+        let has_info = info.try_exists().map_err(|error| failed("reading", &info, error))?;
         if !has_info {
             let directory = &collection.directory;
             let text = Info::text(collection.name, directory, self.clock.now());
@@ -243,10 +221,8 @@ impl Tree {
         if !self.exists(&collection)? {
             return Ok(keys.iter().map(|_| Ok(None)).collect());
         }
-        let mut removed: Vec<_> = keys
-            .iter()
-            .map(|key| self.delete(&collection, &self.names.key(key)?))
-            .collect();
+        let mut removed: Vec<_> =
+            keys.iter().map(|key| self.delete(&collection, &self.names.key(key)?)).collect();
         collection.sync(&mut removed);
         Ok(removed)
     }
@@ -262,9 +238,7 @@ impl Tree {
             Ok(Some(decoded)) => decoded.entry.expires_at,
             Ok(None) | Err(_) => None,
         };
-        taken
-            .close()
-            .map_err(|error| failed("removing", &path, error).may_have_happened())?;
+        taken.close().map_err(|error| failed("removing", &path, error).may_have_happened())?;
         Ok(Some(Removed { expires_at }))
     }
 
@@ -280,9 +254,7 @@ impl Tree {
             return Ok(Page::empty());
         }
         let stored = self.entries(&collection)?;
-        Ok(page_of(&stored, page, |stored| {
-            self.listed(&collection, stored, page.prefix)
-        }))
+        Ok(page_of(&stored, page, |stored| self.listed(&collection, stored, page.prefix)))
     }
 
     /// The stored names of a collection's entries.
@@ -315,12 +287,10 @@ impl Tree {
         let page = page_of(&stored, page, |stored| {
             let name = self.collection_name(stored)?;
             let listed = name.starts_with(page.prefix)
-                && self
-                    .holds_live(&self.stored(stored))
-                    .unwrap_or_else(|error| {
-                        problem.get_or_insert(error);
-                        false
-                    });
+                && self.holds_live(&self.stored(stored)).unwrap_or_else(|error| {
+                    problem.get_or_insert(error);
+                    false
+                });
             listed.then_some(name)
         });
         problem.map_or(Ok(page), Err)
@@ -330,9 +300,7 @@ impl Tree {
     fn collection_name(&self, stored: &str) -> Option<String> {
         let written = Info::read(&self.info_path(stored)).map(|info| info.collection);
         let finds_it = |name: &String| self.names.collection(name).is_ok_and(|it| it == stored);
-        written
-            .filter(finds_it)
-            .or_else(|| Some(stored.to_owned()).filter(finds_it))
+        written.filter(finds_it).or_else(|| Some(stored.to_owned()).filter(finds_it))
     }
 
     fn holds_live(&self, collection: &Collection<'_>) -> Result<bool> {
@@ -439,9 +407,7 @@ impl Tree {
             file::put_back(taken, path)?;
             return Ok(false);
         }
-        taken
-            .close()
-            .map_err(|error| failed("removing", path, error))?;
+        taken.close().map_err(|error| failed("removing", path, error))?;
         Ok(true)
     }
 

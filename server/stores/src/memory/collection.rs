@@ -75,11 +75,7 @@ impl Collection {
             .expect("both capacities are set");
         let hasher = DefaultHashBuilder::default();
         let cache = Cache::with_options(options, UnitWeighter, hasher, CollectEvicted);
-        Self {
-            cache,
-            index: Mutex::default(),
-            size,
-        }
+        Self { cache, index: Mutex::default(), size }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<Entry> {
@@ -107,16 +103,13 @@ impl Collection {
         self.remove_from(&mut index, key);
         let key: Arc<str> = Arc::from(key);
         let expires_at = entry.expires_at;
-        index
-            .keys
-            .insert(Arc::clone(&key), Indexed { expires_at, bytes });
+        index.keys.insert(Arc::clone(&key), Indexed { expires_at, bytes });
         if let Some(at) = expires_at {
             index.expiring.insert((at, Arc::clone(&key)));
         }
         self.size.fetch_add(bytes, Ordering::Relaxed);
         let mut evicted = Vec::new();
-        self.cache
-            .insert_with_lifecycle(Arc::clone(&key), entry.detached(), &mut evicted);
+        self.cache.insert_with_lifecycle(Arc::clone(&key), entry.detached(), &mut evicted);
         // what was under the same key counts as evicted too
         for evicted in evicted.into_iter().filter(|evicted| *evicted != key) {
             self.remove_from(&mut index, &evicted);
@@ -146,10 +139,7 @@ impl Collection {
     pub(super) fn has_live(&self, now: Timestamp) -> bool {
         let index = self.index();
         index.keys.len() > index.expiring.len()
-            || index
-                .expiring
-                .last()
-                .is_some_and(|(at, _)| is_live(Some(*at), now))
+            || index.expiring.last().is_some_and(|(at, _)| is_live(Some(*at), now))
     }
 
     pub(super) fn cull(&self, now: Timestamp) -> u64 {
@@ -163,10 +153,7 @@ impl Collection {
         let bytes: usize = index.keys.values().map(|indexed| indexed.bytes).sum();
         self.size.fetch_sub(bytes, Ordering::Relaxed);
         let held = !index.keys.is_empty();
-        *index = Index {
-            closed: true,
-            ..Index::default()
-        };
+        *index = Index { closed: true, ..Index::default() };
         // whoever still reads from it must see what a later reader sees
         self.cache.clear();
         held
@@ -226,24 +213,12 @@ mod tests {
     }
 
     fn keys(collection: &Collection) -> Vec<String> {
-        let page = PageRequest {
-            prefix: "",
-            cursor: None,
-            limit: 100,
-        };
-        collection
-            .list(&page)
-            .items
-            .into_iter()
-            .map(|listed| listed.key)
-            .collect()
+        let page = PageRequest { prefix: "", cursor: None, limit: 100 };
+        collection.list(&page).items.into_iter().map(|listed| listed.key).collect()
     }
 
     fn collection(max_entries: usize) -> Collection {
-        Collection::new(
-            NonZeroUsize::new(max_entries).expect("not zero"),
-            Arc::default(),
-        )
+        Collection::new(NonZeroUsize::new(max_entries).expect("not zero"), Arc::default())
     }
 
     const NOW: Timestamp = Timestamp::from_micros(1000);
@@ -254,30 +229,14 @@ mod tests {
             let collection = collection(max);
             for i in 0..3 * max {
                 let key = format!("{i:05}");
-                collection
-                    .put(&key, &entry(None), NOW, usize::MAX)
-                    .expect("there is room");
-                assert!(
-                    collection.get(&key).is_some(),
-                    "{i} of {max}: what was just put is there"
-                );
+                collection.put(&key, &entry(None), NOW, usize::MAX).expect("there is room");
+                assert!(collection.get(&key).is_some(), "{i} of {max}: what was just put is there");
             }
-            let page = PageRequest {
-                prefix: "",
-                cursor: None,
-                limit: usize::MAX,
-            };
+            let page = PageRequest { prefix: "", cursor: None, limit: usize::MAX };
             let listed = collection.list(&page).items;
             assert_eq!(listed.len(), max);
-            assert!(
-                listed
-                    .iter()
-                    .all(|listed| collection.get(&listed.key).is_some())
-            );
-            assert_eq!(
-                collection.size.load(Ordering::Relaxed),
-                max * "00000{}".len()
-            );
+            assert!(listed.iter().all(|listed| collection.get(&listed.key).is_some()));
+            assert_eq!(collection.size.load(Ordering::Relaxed), max * "00000{}".len());
         }
     }
 
@@ -285,9 +244,7 @@ mod tests {
     fn nothing_is_evicted_before_a_collection_is_full() {
         let collection = collection(5000);
         for i in 0..5000 {
-            collection
-                .put(&i.to_string(), &entry(None), NOW, usize::MAX)
-                .expect("there is room");
+            collection.put(&i.to_string(), &entry(None), NOW, usize::MAX).expect("there is room");
         }
         assert!((0..5000).all(|i| collection.get(&i.to_string()).is_some()));
     }
@@ -295,12 +252,8 @@ mod tests {
     #[test]
     fn a_put_removes_expired_entries() {
         let collection = collection(100);
-        collection
-            .put("old", &entry(Some(999)), NOW, 100)
-            .expect("there is room");
-        collection
-            .put("new", &entry(Some(1001)), NOW, 100)
-            .expect("there is room");
+        collection.put("old", &entry(Some(999)), NOW, 100).expect("there is room");
+        collection.put("new", &entry(Some(1001)), NOW, 100).expect("there is room");
         assert_eq!(keys(&collection), ["new"]);
         assert_eq!(collection.get("old"), None);
         assert!(collection.has_live(NOW));
@@ -311,25 +264,13 @@ mod tests {
     #[test]
     fn refuses_what_does_not_fit() {
         let collection = collection(100);
-        collection
-            .put("a", &entry(None), NOW, 5)
-            .expect("there is room");
-        assert_eq!(
-            collection.put("b", &entry(None), NOW, 5),
-            Err(PutRefused::Full)
-        );
-        collection
-            .put("a", &entry(None), NOW, 5)
-            .expect("as large as what it replaces");
+        collection.put("a", &entry(None), NOW, 5).expect("there is room");
+        assert_eq!(collection.put("b", &entry(None), NOW, 5), Err(PutRefused::Full));
+        collection.put("a", &entry(None), NOW, 5).expect("as large as what it replaces");
         collection.delete("a").expect("it was there");
-        collection
-            .put("b", &entry(None), NOW, 5)
-            .expect("there is room again");
+        collection.put("b", &entry(None), NOW, 5).expect("there is room again");
         assert!(collection.close());
-        assert_eq!(
-            collection.put("b", &entry(None), NOW, 5),
-            Err(PutRefused::Closed)
-        );
+        assert_eq!(collection.put("b", &entry(None), NOW, 5), Err(PutRefused::Closed));
         assert_eq!(collection.get("b"), None);
     }
 }

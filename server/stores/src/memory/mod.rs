@@ -62,12 +62,7 @@ impl StoreConfig for Config {
 
     fn open(self, clock: Arc<dyn Clock>) -> Result<MemoryStore> {
         let (size, collections) = (Arc::default(), RwLock::default());
-        Ok(MemoryStore {
-            config: self,
-            clock,
-            size,
-            collections,
-        })
+        Ok(MemoryStore { config: self, clock, size, collections })
     }
 }
 
@@ -83,21 +78,14 @@ pub struct MemoryStore {
 impl MemoryStore {
     fn collection(&self, name: &str) -> Option<Arc<Collection>> {
         // a panic can't leave the map half changed: each change of it is one call
-        self.collections
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.collections.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     fn collection_or_new(&self, name: &str) -> Result<Arc<Collection>> {
         if let Some(collection) = self.collection(name) {
             return Ok(collection);
         }
-        let mut collections = self
-            .collections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
         let max = self.config.max_collections.get();
         if !collections.contains_key(name) && collections.len() >= max {
             collections.retain(|_, collection| !collection.close_if_empty());
@@ -160,11 +148,7 @@ impl Store for MemoryStore {
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Entry>>>> {
         let collection = self.collection(collection);
-        let get = |key: &&str| {
-            Ok(collection
-                .as_ref()
-                .and_then(|collection| collection.get(key)))
-        };
+        let get = |key: &&str| Ok(collection.as_ref().and_then(|collection| collection.get(key)));
         Ok(keys.iter().map(get).collect())
     }
 
@@ -173,10 +157,7 @@ impl Store for MemoryStore {
         collection: &str,
         entries: &[(&str, Entry)],
     ) -> Result<Vec<Result<()>>> {
-        Ok(entries
-            .iter()
-            .map(|(key, entry)| self.put(collection, key, entry))
-            .collect())
+        Ok(entries.iter().map(|(key, entry)| self.put(collection, key, entry)).collect())
     }
 
     async fn delete_many(
@@ -186,12 +167,8 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Result<Option<Removed>>>> {
         let collection = self.collection(collection);
         let delete = |key: &&str| {
-            let entry = collection
-                .as_ref()
-                .and_then(|collection| collection.delete(key));
-            Ok(entry.map(|entry| Removed {
-                expires_at: entry.expires_at,
-            }))
+            let entry = collection.as_ref().and_then(|collection| collection.delete(key));
+            Ok(entry.map(|entry| Removed { expires_at: entry.expires_at }))
         };
         Ok(keys.iter().map(delete).collect())
     }
@@ -205,10 +182,7 @@ impl Store for MemoryStore {
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let now = self.clock.now();
-        let collections = self
-            .collections
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
         let listed = collections
             .range::<str, _>((page.start(), Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(page.prefix))
@@ -218,20 +192,12 @@ impl Store for MemoryStore {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        let mut collections = self
-            .collections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        Ok(collections
-            .remove(collection)
-            .is_some_and(|collection| collection.close()))
+        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(collections.remove(collection).is_some_and(|collection| collection.close()))
     }
 
     async fn destroy(&self) -> Result<()> {
-        let mut collections = self
-            .collections
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
         for collection in std::mem::take(&mut *collections).into_values() {
             collection.close();
         }
@@ -240,14 +206,8 @@ impl Store for MemoryStore {
 
     async fn cull(&self) -> Result<u64> {
         let now = self.clock.now();
-        let collections = self
-            .collections
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        Ok(collections
-            .values()
-            .map(|collection| collection.cull(now))
-            .sum())
+        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(collections.values().map(|collection| collection.cull(now)).sum())
     }
 
     async fn check(&self) -> Result<()> {
@@ -257,11 +217,7 @@ impl Store for MemoryStore {
 
 impl fmt::Display for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Config {
-            max_entries_per_collection,
-            max_size,
-            ..
-        } = self.config;
+        let Config { max_entries_per_collection, max_size, .. } = self.config;
         let used = self.size.load(Ordering::Relaxed);
         write!(
             f,

@@ -96,12 +96,7 @@ impl StoreConfig for Config {
             pool.clone(),
             self.max_open_collections.get(),
         ));
-        Ok(MultiDiskStore {
-            config: self,
-            clock,
-            pool,
-            caches,
-        })
+        Ok(MultiDiskStore { config: self, clock, pool, caches })
     }
 }
 

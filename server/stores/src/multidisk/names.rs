@@ -14,12 +14,9 @@ const MADE_CHARS_MAX: usize = 200;
 pub(super) fn directory_name(collection: &str, sanitize: Sanitize) -> Result<String> {
     match sanitize {
         Sanitize::Auto if is_plain(collection) => Ok(collection.to_owned()),
-        Sanitize::Auto => Ok(name::hybrid(
-            collection,
-            MADE_CHARS_MAX,
-            name::is_word,
-            HashDigits::Auto,
-        )),
+        Sanitize::Auto => {
+            Ok(name::hybrid(collection, MADE_CHARS_MAX, name::is_word, HashDigits::Auto))
+        }
         Sanitize::V1 => v1_name(collection),
     }
 }
@@ -60,10 +57,7 @@ fn v1_name(collection: &str) -> Result<String> {
     if name.len() > NAME_BYTES_MAX {
         return Err(Error::new(
             Kind::InvalidCollection,
-            format!(
-                "the collection's directory would have a name of {} bytes",
-                name.len()
-            ),
+            format!("the collection's directory would have a name of {} bytes", name.len()),
         )
         .with_limit("collection_bytes_max", NAME_BYTES_MAX as u64));
     }
@@ -92,11 +86,7 @@ fn sanitize_filename(name: &str) -> Cow<'_, str> {
     } else {
         cut.to_owned()
     };
-    if sanitized == name {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(sanitized)
-    }
+    if sanitized == name { Cow::Borrowed(name) } else { Cow::Owned(sanitized) }
 }
 
 fn is_allowed(c: char) -> bool {
@@ -128,9 +118,7 @@ fn is_windows_device(root: &str) -> bool {
     if matches!(root.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CLOCK$") {
         return true;
     }
-    let number = root
-        .strip_prefix("COM")
-        .or_else(|| root.strip_prefix("LPT"));
+    let number = root.strip_prefix("COM").or_else(|| root.strip_prefix("LPT"));
     number.is_some_and(|number| {
         let mut digits = number.chars();
         matches!(digits.next(), Some('0'..='9' | '¹' | '²' | '³')) && digits.next().is_none()
@@ -206,10 +194,7 @@ mod tests {
         assert_eq!(sanitize_filename(&"x".repeat(300)), "x".repeat(255));
         assert_eq!(sanitize_filename(&"é".repeat(200)), "é".repeat(127));
         let device = format!("con.{}", "x".repeat(300));
-        assert_eq!(
-            sanitize_filename(&device),
-            format!("con_.{}", "x".repeat(251))
-        );
+        assert_eq!(sanitize_filename(&device), format!("con_.{}", "x".repeat(251)));
     }
 
     #[test]
@@ -254,9 +239,6 @@ mod tests {
         }
         let device = format!("con.{}", "x".repeat(300));
         directory_name(&device, Sanitize::V1).expect_err("256 bytes");
-        assert_eq!(
-            directory_name("a/b", Sanitize::V1).expect("V1 takes it"),
-            "ab"
-        );
+        assert_eq!(directory_name("a/b", Sanitize::V1).expect("V1 takes it"), "ab");
     }
 }

@@ -138,11 +138,7 @@ impl OpenCaches {
             // the last connection to a database tidies up before it closes
             tokio::task::spawn_blocking(move || drop(closed));
         }
-        let slot = Slot {
-            cache: Arc::default(),
-            users: 1,
-            last_use,
-        };
+        let slot = Slot { cache: Arc::default(), users: 1, last_use };
         let cache = Arc::clone(&slot.cache);
         slots.by_name.insert(name.to_owned(), slot);
         Some(cache)

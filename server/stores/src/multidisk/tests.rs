@@ -35,13 +35,7 @@ fn entry() -> Entry {
 fn subdirectories(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<_> = entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .into_string()
-                .expect("UTF-8")
-        })
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
         .collect();
     names.sort();
     names
@@ -50,11 +44,7 @@ fn subdirectories(directory: &Path) -> Vec<String> {
 async fn collections(store: &MultiDiskStore, prefix: &str, limit: usize) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = PageRequest {
-            prefix,
-            cursor: cursor.as_deref(),
-            limit,
-        };
+        let page = PageRequest { prefix, cursor: cursor.as_deref(), limit };
         let page = store.list_collections(&page).await.expect("a page");
         all.extend(page.items);
         cursor = page.next;
@@ -72,19 +62,8 @@ async fn reading_makes_no_directory() {
     assert_eq!(store.get("c", "k").await.expect("get"), None);
     assert!(!store.delete("c", "k").await.expect("delete"));
     assert!(!store.delete_collection("c").await.expect("deleted"));
-    let page = PageRequest {
-        prefix: "",
-        cursor: None,
-        limit: 1,
-    };
-    assert!(
-        store
-            .list_keys("c", &page)
-            .await
-            .expect("a page")
-            .items
-            .is_empty()
-    );
+    let page = PageRequest { prefix: "", cursor: None, limit: 1 };
+    assert!(store.list_keys("c", &page).await.expect("a page").items.is_empty());
     assert!(subdirectories(directory.path()).is_empty());
 }
 
@@ -111,26 +90,17 @@ async fn lists_collections_by_the_names_they_were_given() {
     for name in names {
         store.put(name, "k", entry()).await.expect("put");
     }
-    let expired = Entry {
-        expires_at: SystemClock.now().checked_add(TTL),
-        ..entry()
-    };
+    let expired = Entry { expires_at: SystemClock.now().checked_add(TTL), ..entry() };
     store.put("old", "k", expired).await.expect("put");
     tokio::time::sleep(TTL).await;
     fs::create_dir(directory.path().join("empty")).expect("made");
     fs::write(directory.path().join("file"), "other").expect("written");
     for limit in [1, 3, 100] {
         for prefix in ["", "a", "S_", "..", "z"] {
-            let mut expected: Vec<_> = names
-                .into_iter()
-                .filter(|name| name.starts_with(prefix))
-                .collect();
+            let mut expected: Vec<_> =
+                names.into_iter().filter(|name| name.starts_with(prefix)).collect();
             expected.sort_unstable();
-            assert_eq!(
-                collections(&store, prefix, limit).await,
-                expected,
-                "{prefix:?}"
-            );
+            assert_eq!(collections(&store, prefix, limit).await, expected, "{prefix:?}");
         }
     }
     assert_eq!(store.cull().await.expect("cull"), 1);
@@ -149,11 +119,7 @@ async fn opens_no_more_than_it_may() {
                 let (collection, key) = (format!("c{}", i % 10), format!("k{i}"));
                 store.put(&collection, &key, entry()).await.expect("put");
                 assert!(store.caches.open_now() <= 2);
-                store
-                    .get(&collection, &key)
-                    .await
-                    .expect("get")
-                    .expect("there");
+                store.get(&collection, &key).await.expect("get").expect("there");
             })
         })
         .collect();

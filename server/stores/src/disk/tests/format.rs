@@ -45,16 +45,10 @@ async fn makes_what_diskcache_makes() {
     let schema = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY sql";
     assert_eq!(query::<String>(directory.path(), schema), SCHEMA);
     let settings = "SELECT key || '=' || quote(value) FROM Settings ORDER BY rowid";
-    let expected: Vec<_> = SETTINGS
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
+    let expected: Vec<_> = SETTINGS.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(query::<String>(directory.path(), settings), expected);
     assert_eq!(query::<i64>(directory.path(), "PRAGMA auto_vacuum"), [1]);
-    assert_eq!(
-        query::<String>(directory.path(), "PRAGMA journal_mode"),
-        ["wal"]
-    );
+    assert_eq!(query::<String>(directory.path(), "PRAGMA journal_mode"), ["wal"]);
 }
 
 #[tokio::test]
@@ -88,10 +82,7 @@ async fn fills_the_columns_as_diskcache_does() {
     let clock = Arc::new(SetClock(AtomicI64::new(1_500_000)));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, clock).expect("opens");
-    store
-        .put("c", "k", expiring("{}", 2_250_000))
-        .await
-        .expect("put");
+    store.put("c", "k", expiring("{}", 2_250_000)).await.expect("put");
     let row = "SELECT json_array(key, raw, store_time, expire_time, access_time, access_count, \
                tag, size, mode, filename, value, typeof(key), typeof(value)) FROM Cache";
     let envelope = "{\\\"collection\\\": \\\"c\\\", \
@@ -99,9 +90,7 @@ async fn fills_the_columns_as_diskcache_does() {
                     \\\"key\\\": \\\"k\\\", \\\"value\\\": {}, \\\"version\\\": 1}";
     assert_eq!(
         query::<String>(directory.path(), row),
-        [format!(
-            "[\"c::k\",1,1.5,2.25,1.5,0,null,0,1,null,\"{envelope}\",\"text\",\"text\"]"
-        )]
+        [format!("[\"c::k\",1,1.5,2.25,1.5,0,null,0,1,null,\"{envelope}\",\"text\",\"text\"]")]
     );
 }
 
@@ -114,11 +103,7 @@ async fn long_values_are_files_and_go_with_their_entries() {
     for (c, bytes) in [('x', 1), ('é', 2)] {
         let limit = 32_768 - overhead;
         store.put("c", "k", long(c, limit - 1)).await.expect("put");
-        assert_eq!(
-            value_files(directory.path()),
-            0,
-            "one character less than the limit"
-        );
+        assert_eq!(value_files(directory.path()), 0, "one character less than the limit");
         store.put("c", "k", long(c, limit)).await.expect("put");
         assert_eq!(value_files(directory.path()), 1);
         let size = "SELECT size FROM Cache WHERE mode = 3 AND value IS NULL";
@@ -127,15 +112,8 @@ async fn long_values_are_files_and_go_with_their_entries() {
         let found = store.get("c", "k").await.expect("get").expect("there");
         assert_eq!(found, long(c, limit));
     }
-    store
-        .put("c", "k", long('y', 50_000))
-        .await
-        .expect("replaced");
-    assert_eq!(
-        value_files(directory.path()),
-        1,
-        "the replaced file is gone"
-    );
+    store.put("c", "k", long('y', 50_000)).await.expect("replaced");
+    assert_eq!(value_files(directory.path()), 1, "the replaced file is gone");
     // twice in one transaction: the first file is never needed
     let (first, second) = (long('1', 40_000), long('2', 40_000));
     let both = [("k", first), ("k", second.clone())];
@@ -148,15 +126,9 @@ async fn long_values_are_files_and_go_with_their_entries() {
         .expect("the directory")
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
-    assert!(
-        left.iter()
-            .all(|name| name.to_string_lossy().starts_with("cache.db"))
-    );
+    assert!(left.iter().all(|name| name.to_string_lossy().starts_with("cache.db")));
     assert_eq!(
-        query::<i64>(
-            directory.path(),
-            "SELECT value FROM Settings WHERE key = 'size'"
-        ),
+        query::<i64>(directory.path(), "SELECT value FROM Settings WHERE key = 'size'"),
         [0]
     );
 }
@@ -168,14 +140,8 @@ async fn power_durability_writes_files_too() {
     let settings = json!({ "directory": path, "durability": "power" });
     let store = try_open(settings, Arc::new(SystemClock)).expect("opens");
     store.put("c", "k", long('x', 40_000)).await.expect("put");
-    assert_eq!(
-        store.get("c", "k").await.expect("get"),
-        Some(long('x', 40_000))
-    );
-    assert_eq!(
-        store.to_string(),
-        format!("disk {}, durability power", path.display())
-    );
+    assert_eq!(store.get("c", "k").await.expect("get"), Some(long('x', 40_000)));
+    assert_eq!(store.to_string(), format!("disk {}, durability power", path.display()));
 }
 
 #[tokio::test]
@@ -196,10 +162,7 @@ async fn obeys_the_settings_of_the_directory() {
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     assert_eq!(query::<String>(directory.path(), all), before);
     for i in 0..5 {
-        store
-            .put("c", &format!("old{i}"), expiring("{}", 2000))
-            .await
-            .expect("put");
+        store.put("c", &format!("old{i}"), expiring("{}", 2000)).await.expect("put");
     }
     clock.0.store(3000, Ordering::Relaxed);
     store.put("c", "new", long('x', 200)).await.expect("put");
@@ -207,10 +170,7 @@ async fn obeys_the_settings_of_the_directory() {
     let count = "SELECT count(*) FROM Cache WHERE expire_time IS NOT NULL";
     assert_eq!(query::<i64>(directory.path(), count), [4]);
     assert_eq!(store.cull().await.expect("cull"), 4);
-    assert_eq!(
-        query::<i64>(directory.path(), "SELECT count(*) FROM Cache"),
-        [1]
-    );
+    assert_eq!(query::<i64>(directory.path(), "SELECT count(*) FROM Cache"), [1]);
 }
 
 #[tokio::test]
@@ -222,10 +182,7 @@ async fn v1_stores_names_as_they_are() {
         store.put(name, "k", entry("{}")).await.expect("put");
     }
     let keys = "SELECT key FROM Cache ORDER BY key";
-    assert_eq!(
-        query::<String>(directory.path(), keys),
-        ["S_a::k", "a::b::k"]
-    );
+    assert_eq!(query::<String>(directory.path(), keys), ["S_a::k", "a::b::k"]);
     assert_eq!(collections(&store, "", 10).await, ["S_a", "a"]);
     assert_eq!(collections(&store, "S_", 10).await, ["S_a"]);
 }

@@ -74,10 +74,7 @@ fn long(c: char, chars: usize) -> Entry {
 }
 
 fn expiring(value: &str, micros: i64) -> Entry {
-    Entry {
-        expires_at: Some(Timestamp::from_micros(micros)),
-        ..entry(value)
-    }
+    Entry { expires_at: Some(Timestamp::from_micros(micros)), ..entry(value) }
 }
 
 fn value_files(directory: &Path) -> usize {
@@ -87,11 +84,7 @@ fn value_files(directory: &Path) -> usize {
         .map(|entry| entry.expect("an entry").path())
         .map(|path| {
             let is_value = path.extension().is_some_and(|ending| ending == "val");
-            let below = if is_directory(&path) {
-                value_files(&path)
-            } else {
-                0
-            };
+            let below = if is_directory(&path) { value_files(&path) } else { 0 };
             usize::from(is_value) + below
         })
         .sum()
@@ -100,11 +93,7 @@ fn value_files(directory: &Path) -> usize {
 async fn collections(store: &impl Store, prefix: &str, limit: usize) -> Vec<String> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let page = PageRequest {
-            prefix,
-            cursor: cursor.as_deref(),
-            limit,
-        };
+        let page = PageRequest { prefix, cursor: cursor.as_deref(), limit };
         let page = store.list_collections(&page).await.expect("a page");
         assert!(page.items.len() <= limit);
         all.extend(page.items);

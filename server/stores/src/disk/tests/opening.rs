@@ -24,15 +24,10 @@ async fn says_why_a_directory_can_not_be_used() {
     assert!(refuse("garbage").contains("damaged or not an SQLite database"));
     for (name, tables) in [
         ("other", "CREATE TABLE users(id)"),
-        (
-            "changed",
-            "CREATE TABLE Cache(key, raw); CREATE TABLE Settings(key, value)",
-        ),
+        ("changed", "CREATE TABLE Cache(key, raw); CREATE TABLE Settings(key, value)"),
     ] {
         fs::create_dir(base.path().join(name)).expect("made");
-        database(&base.path().join(name))
-            .execute_batch(tables)
-            .expect("made");
+        database(&base.path().join(name)).execute_batch(tables).expect("made");
         let message = refuse(name);
         assert!(
             message.contains("another program") || message.contains("did not make"),
@@ -51,10 +46,7 @@ async fn notices_that_its_file_was_replaced() {
     let (directory, store) = new();
     store.check().await.expect("there");
     let (elsewhere, other) = new();
-    other
-        .put("c", "k", entry("{\"other\":1}"))
-        .await
-        .expect("put");
+    other.put("c", "k", entry("{\"other\":1}")).await.expect("put");
     drop(other);
     // its writer may be closing still: what it wrote is to be in the file itself
     query::<i64>(elsewhere.path(), "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -68,15 +60,8 @@ async fn notices_that_its_file_was_replaced() {
     ] {
         assert_eq!(error.kind(), Kind::Unavailable, "{error}");
     }
-    fs::copy(
-        elsewhere.path().join("cache.db"),
-        directory.path().join("cache.db"),
-    )
-    .expect("copied");
+    fs::copy(elsewhere.path().join("cache.db"), directory.path().join("cache.db")).expect("copied");
     assert!(store.get("c", "k").await.expect("get").is_some());
     store.put("c", "k2", entry("{}")).await.expect("put");
-    assert_eq!(
-        query::<i64>(directory.path(), "SELECT count(*) FROM Cache"),
-        [2]
-    );
+    assert_eq!(query::<i64>(directory.path(), "SELECT count(*) FROM Cache"), [2]);
 }

@@ -3,18 +3,12 @@ use super::*;
 #[tokio::test]
 async fn the_column_decides_when_an_entry_expires() {
     let (directory, store) = new();
-    store
-        .put("c", "k", expiring("{}", 4_000_000_000_000_000))
-        .await
-        .expect("put");
+    store.put("c", "k", expiring("{}", 4_000_000_000_000_000)).await.expect("put");
     database(directory.path())
         .execute_batch("UPDATE Cache SET expire_time = 4000000007.5")
         .expect("updated");
     let found = store.get("c", "k").await.expect("get").expect("there");
-    assert_eq!(
-        found.expires_at,
-        Some(Timestamp::from_micros(4_000_000_007_500_000))
-    );
+    assert_eq!(found.expires_at, Some(Timestamp::from_micros(4_000_000_007_500_000)));
     let removed = store.delete_many("c", &["k"]).await.expect("delete");
     let removed = removed.into_iter().next().expect("one").expect("deleted");
     assert_eq!(removed.and_then(|one| one.expires_at), found.expires_at);
@@ -24,10 +18,7 @@ async fn the_column_decides_when_an_entry_expires() {
 async fn rows_of_another_kind_fail_alone() {
     let (directory, store) = new();
     store.put("c", "good", entry("{}")).await.expect("put");
-    store
-        .put("c", "lost", long('x', 40_000))
-        .await
-        .expect("put");
+    store.put("c", "lost", long('x', 40_000)).await.expect("put");
     database(directory.path())
         .execute_batch(
             "INSERT INTO Cache(key, raw, mode, value) VALUES \
@@ -39,34 +30,20 @@ async fn rows_of_another_kind_fail_alone() {
              ('c::outside', 1, 3, '../../etc/passwd')",
         )
         .expect("inserted");
-    let file: Vec<String> = query(
-        directory.path(),
-        "SELECT filename FROM Cache WHERE size > 0",
-    );
+    let file: Vec<String> = query(directory.path(), "SELECT filename FROM Cache WHERE size > 0");
     fs::remove_file(directory.path().join(&file[0])).expect("removed");
-    let keys = [
-        "good", "pickle", "blob", "number", "broken", "nan", "binary", "outside", "lost",
-    ];
+    let keys = ["good", "pickle", "blob", "number", "broken", "nan", "binary", "outside", "lost"];
     let found = store.get_many("c", &keys).await.expect("the call succeeds");
     assert!(matches!(&found[0], Ok(Some(_))));
     for (key, found) in keys.iter().zip(&found).take(8).skip(1) {
         let error = found.as_ref().expect_err(key);
         assert_eq!(error.kind(), Kind::Unreadable, "{key}");
     }
-    assert!(
-        matches!(&found[8], Ok(None)),
-        "diskcache takes it for missing"
-    );
+    assert!(matches!(&found[8], Ok(None)), "diskcache takes it for missing");
     assert_eq!(collections(&store, "", 10).await, ["c"]);
     store.destroy().await.expect("destroyed");
-    assert_eq!(
-        query::<i64>(directory.path(), "SELECT count(*) FROM Cache"),
-        [0]
-    );
-    assert_eq!(
-        query::<i64>(directory.path(), "SELECT count(*) FROM Settings"),
-        [16]
-    );
+    assert_eq!(query::<i64>(directory.path(), "SELECT count(*) FROM Cache"), [0]);
+    assert_eq!(query::<i64>(directory.path(), "SELECT count(*) FROM Settings"), [16]);
 }
 
 #[tokio::test]
@@ -75,27 +52,12 @@ async fn lists_collections_by_the_names_they_were_given() {
     let clock = Arc::new(SetClock(AtomicI64::new(1)));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
-    let names = [
-        "a",
-        "a-b",
-        "a:",
-        "a::b",
-        "b",
-        "S_b",
-        "S",
-        "H_x",
-        "é",
-        "::",
-        "\u{10ffff}",
-    ];
+    let names = ["a", "a-b", "a:", "a::b", "b", "S_b", "S", "H_x", "é", "::", "\u{10ffff}"];
     for name in names {
         store.put(name, "k", entry("{}")).await.expect("put");
         store.put(name, "::k", entry("{}")).await.expect("put");
     }
-    store
-        .put("old", "k", expiring("{}", 2000))
-        .await
-        .expect("put");
+    store.put("old", "k", expiring("{}", 2000)).await.expect("put");
     clock.0.store(3000, Ordering::Relaxed);
     database(directory.path())
         .execute_batch(
@@ -104,37 +66,18 @@ async fn lists_collections_by_the_names_they_were_given() {
         )
         .expect("inserted");
     for limit in [1, 3, 100] {
-        for prefix in [
-            "",
-            "a",
-            "a:",
-            "S",
-            "S_",
-            "S_b",
-            "b",
-            "é",
-            "z",
-            ":",
-            "\u{10ffff}",
-        ] {
+        for prefix in ["", "a", "a:", "S", "S_", "S_b", "b", "é", "z", ":", "\u{10ffff}"] {
             let mut listed = collections(&store, prefix, limit).await;
             listed.sort();
-            let mut expected: Vec<_> = names
-                .into_iter()
-                .filter(|n| n.starts_with(prefix))
-                .collect();
+            let mut expected: Vec<_> =
+                names.into_iter().filter(|n| n.starts_with(prefix)).collect();
             expected.sort_unstable();
             assert_eq!(listed, expected, "prefix {prefix:?}, pages of {limit}");
         }
     }
     assert!(store.delete_collection("a").await.expect("deleted"));
     assert!(!store.delete_collection("a").await.expect("nothing left"));
-    assert!(
-        !store
-            .delete_collection("old")
-            .await
-            .expect("nothing was live")
-    );
+    assert!(!store.delete_collection("old").await.expect("nothing was live"));
     let mut left = collections(&store, "a", 10).await;
     left.sort();
     assert_eq!(left, ["a-b", "a:", "a::b"]);
@@ -147,10 +90,7 @@ async fn hides_what_has_expired() {
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     let store = LiveStore::new("main", Arc::clone(&clock) as _, store);
-    store
-        .put("c", "k", expiring("{}", 2000))
-        .await
-        .expect("put");
+    store.put("c", "k", expiring("{}", 2000)).await.expect("put");
     assert_eq!(collections(&store, "", 10).await, ["c"]);
     clock.0.store(2000, Ordering::Relaxed);
     assert_eq!(store.get("c", "k").await.expect("get"), None);

@@ -23,10 +23,7 @@ async fn concurrent_puts_share_transactions() {
 async fn a_bulk_larger_than_a_transaction_is_stored_whole() {
     let (_directory, store) = new();
     let keys: Vec<String> = (0..2500).map(|i| format!("k{i:04}")).collect();
-    let entries: Vec<_> = keys
-        .iter()
-        .map(|key| (key.as_str(), entry("{\"a\":1}")))
-        .collect();
+    let entries: Vec<_> = keys.iter().map(|key| (key.as_str(), entry("{\"a\":1}"))).collect();
     let stored = store.put_many("c", &entries).await.expect("put");
     assert_eq!(stored.len(), 2500);
     assert_eq!(store.cache.commits(), 3);
@@ -70,16 +67,9 @@ async fn one_failing_change_fails_alone() {
     let are_stored: Vec<bool> = stored.iter().map(Result::is_ok).collect();
     assert_eq!(are_stored, [true, false, true]);
     let found = store.get_many("c", &["a", "bad", "b"]).await.expect("get");
-    let found: Vec<bool> = found
-        .into_iter()
-        .map(|one| one.expect("readable").is_some())
-        .collect();
+    let found: Vec<bool> = found.into_iter().map(|one| one.expect("readable").is_some()).collect();
     assert_eq!(found, [true, false, true]);
-    assert_eq!(
-        value_files(directory.path()),
-        2,
-        "the file of the refused one is gone"
-    );
+    assert_eq!(value_files(directory.path()), 2, "the file of the refused one is gone");
 }
 
 #[tokio::test]
@@ -95,31 +85,17 @@ async fn a_failed_commit_leaves_nothing() {
              BEGIN INSERT INTO child VALUES (1); END",
         )
         .expect("a trigger");
-    let entries: Vec<_> = ["old", "a", "bad"]
-        .map(|key| (key, long('x', 40_000)))
-        .into();
+    let entries: Vec<_> = ["old", "a", "bad"].map(|key| (key, long('x', 40_000))).into();
     for stored in store.put_many("c", &entries).await.expect("an answer each") {
         let error = stored.expect_err("nothing was committed");
         assert_eq!(error.outcome(), Outcome::DidNotHappen);
-        assert!(
-            error.to_string().starts_with("committing to cache.db"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("committing to cache.db"), "{error}");
     }
-    let found = store
-        .get_many("c", &["old", "a", "bad"])
-        .await
-        .expect("get");
-    let found: Vec<_> = found
-        .into_iter()
-        .map(|one| one.expect("readable"))
-        .collect();
+    let found = store.get_many("c", &["old", "a", "bad"]).await.expect("get");
+    let found: Vec<_> = found.into_iter().map(|one| one.expect("readable")).collect();
     assert_eq!(found, [Some(long('o', 40_000)), None, None]);
     assert_eq!(value_files(directory.path()), 1);
-    store
-        .put("c", "good", entry("{}"))
-        .await
-        .expect("the store goes on");
+    store.put("c", "good", entry("{}")).await.expect("the store goes on");
 }
 
 #[tokio::test]
@@ -130,31 +106,18 @@ async fn evicts_what_was_stored_first() {
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     for i in 0..20 {
         clock.0.store(i, Ordering::Relaxed);
-        store
-            .put("c", &format!("k{i:02}"), long('x', 50_000))
-            .await
-            .expect("put");
+        store.put("c", &format!("k{i:02}"), long('x', 50_000)).await.expect("put");
     }
-    let page = PageRequest {
-        prefix: "",
-        cursor: None,
-        limit: 100,
-    };
+    let page = PageRequest { prefix: "", cursor: None, limit: 100 };
     let left = store.list_keys("c", &page).await.expect("a page").items;
     let left: Vec<_> = left.into_iter().map(|listed| listed.key).collect();
     assert!((5..8).contains(&left.len()), "{left:?}");
     assert_eq!(left.last().map(String::as_str), Some("k19"));
-    assert_eq!(
-        left.first().cloned(),
-        Some(format!("k{:02}", 20 - left.len()))
-    );
+    assert_eq!(left.first().cloned(), Some(format!("k{:02}", 20 - left.len())));
     assert_eq!(value_files(directory.path()), left.len());
     // larger than everything together: what was just put stays nevertheless
     clock.0.store(50, Ordering::Relaxed);
-    store
-        .put("c", "huge", long('x', 1_000_000))
-        .await
-        .expect("put");
+    store.put("c", "huge", long('x', 1_000_000)).await.expect("put");
     assert!(store.get("c", "huge").await.expect("get").is_some());
 }
 
@@ -166,8 +129,5 @@ async fn deletes_collections_larger_than_a_transaction() {
     store.put_many("c", &entries).await.expect("put");
     store.put("c2", "k", entry("{}")).await.expect("put");
     assert!(store.delete_collection("c").await.expect("deleted"));
-    assert_eq!(
-        query::<i64>(directory.path(), "SELECT count(*) FROM Cache"),
-        [1]
-    );
+    assert_eq!(query::<i64>(directory.path(), "SELECT count(*) FROM Cache"), [1]);
 }
