@@ -79,6 +79,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn complain(error: &anyhow::Error) {
+    let store = error.downcast_ref::<kvgate_core::Error>().and_then(kvgate_core::Error::store);
+    let place = store.map_or_else(String::new, |store| format!("stores.{store}: "));
     // nothing is left to be done if standard error is closed
-    drop(writeln!(io::stderr(), "kvgate: {error:#}"));
+    drop(writeln!(io::stderr(), "kvgate: {place}{error:#}"));
 }

@@ -165,16 +165,20 @@ impl Error {
 }
 
 /// The context and what caused it, without operation and store: those travel
-/// beside the message.
+/// beside the message. A cause that only repeats what was said is left out.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.context)?;
-        let mut cause = self.source();
+        let mut text = self.0.context.clone();
+        let mut cause = self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static));
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let said = error.to_string();
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
             cause = error.source();
         }
-        Ok(())
+        f.write_str(&text)
     }
 }
 
@@ -190,11 +194,8 @@ impl fmt::Debug for Error {
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
-    }
-}
+// no source(): Display says the causes, and whoever prints both would say them twice
+impl StdError for Error {}
 
 #[cfg(test)]
 mod tests {

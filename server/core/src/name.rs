@@ -17,7 +17,8 @@ pub enum Sanitize {
     /// name; two names never meet.
     #[default]
     Auto,
-    /// Exactly the `V1` strategies of py-key-value, with the names they refuse.
+    /// Exactly the `V1` strategies of py-key-value: they refuse names that begin with
+    /// `S_` or `H_`, and cut long names so that two of them may meet.
     V1,
 }
 

@@ -6,13 +6,22 @@ use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
 use super::{Lines, Problem, Reading, path};
 
+/// What the crate says of a key that stands twice; it does not say which.
+const DUPLICATE: &str = "duplicate key";
+
 /// Reads TOML.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Result<Value, Problem> {
     let lines = Lines::of(text);
     let document = DeTable::parse(text).map_err(|error| {
         // the crate's own text shows the line itself, which may hold a secret
-        let line = lines.line(error.span().map_or(0, |span| span.start));
-        reading.syntax(line, error.message())
+        let span = error.span().unwrap_or(0..0);
+        let line = lines.line(span.start);
+        match text.get(span) {
+            Some(key) if error.message() == DUPLICATE => {
+                reading.syntax(line, format!("{DUPLICATE} `{key}`"))
+            }
+            _ => reading.syntax(line, error.message()),
+        }
     })?;
     let mut reader = Reader { lines, reading };
     reader.table("", document.get_ref(), 1)

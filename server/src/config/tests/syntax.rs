@@ -12,8 +12,12 @@ fn mistakes() {
 }
 
 const MISTAKES: &[(&str, &str, &str)] = &[
-    ("kvgate.toml", "[stores.a]\ntype = 'null'\ntype = 'null'", "kvgate.toml:3: duplicate key"),
-    ("kvgate.toml", "[stores.a]\ntype = 'null'\n[stores.a]", "kvgate.toml:3: duplicate key"),
+    (
+        "kvgate.toml",
+        "[stores.a]\ntype = 'null'\ntype = 'null'",
+        "kvgate.toml:3: duplicate key `type`",
+    ),
+    ("kvgate.toml", "[stores.a]\ntype = 'null'\n[stores.a]", "kvgate.toml:3: duplicate key `a`"),
     (
         "kvgate.toml",
         "a = 1\nb = hunter2",

@@ -4,6 +4,7 @@
 //! Each collection is a [`Cache`] of `disk/` whose stored keys are the keys
 //! themselves. `names.rs` decides the directory, `open.rs` which caches are open.
 
+mod base;
 mod names;
 mod open;
 #[cfg(test)]
@@ -19,15 +20,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kvgate_core::name::{self, Sanitize};
 use kvgate_core::{
-    BlockingPool, Capabilities, Clock, Entry, Error, Kind, Limits, ListedKey, Page, PageRequest,
-    Removed, Result, Store, envelope,
+    BlockingPool, Capabilities, Clock, Entry, Limits, ListedKey, Page, PageRequest, Removed,
+    Result, Store, envelope,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::StoreConfig;
 use crate::disk::{
-    Cache, Durability, KeyRange, Options, StoredEntry, capabilities, default_threads_max, fault,
+    Durability, KeyRange, Options, StoredEntry, capabilities, default_threads_max, fault,
     prepare_directory,
 };
 use names::directory_name;
@@ -73,16 +74,7 @@ impl StoreConfig for Config {
 
     fn open(self, clock: Arc<dyn Clock>) -> Result<MultiDiskStore> {
         prepare_directory(&self.directory, self.durability)?;
-        if Cache::is_in(&self.directory) {
-            return Err(Error::new(
-                Kind::Misconfigured,
-                format!(
-                    "{} is the directory of a disk store: choose another one, or use \
-                     `type = \"disk\"`",
-                    self.directory.display()
-                ),
-            ));
-        }
+        base::check(&self.directory)?;
         let options = Options {
             max_size: self.max_size,
             durability: self.durability,
