@@ -18,12 +18,6 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter};
 /// the expired ones can't pile up, and few, so that no put takes long.
 const CULLED_PER_PUT_MAX: u64 = 10;
 
-/// From how many entries on the cache is divided, so that many cores can read it
-/// at once. A smaller one is not: the parts fill unevenly, and it would evict well
-/// before it is full.
-const DIVIDED_FROM: usize = 100_000;
-const PARTS: usize = 16;
-
 /// Why a put was not done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PutRefused {
@@ -68,7 +62,9 @@ impl Collection {
     pub(super) fn new(max_entries: NonZeroUsize, size: Arc<AtomicUsize>) -> Self {
         let max_entries = max_entries.get();
         let options = OptionsBuilder::new()
-            .shards(if max_entries < DIVIDED_FROM { 1 } else { PARTS })
+            // not divided: the parts would fill unevenly and evict before the whole is
+            // full, and what was put in a row would not lie in a row for readers
+            .shards(1)
             .estimated_items_capacity(max_entries)
             .weight_capacity(max_entries as u64)
             .build()

@@ -37,8 +37,7 @@ use collection::{Collection, PutRefused};
 #[serde(deny_unknown_fields, default)]
 #[expect(clippy::struct_field_names, reason = "the names are py-key-value's")]
 pub struct Config {
-    /// The most entries of one collection. Over it the least used ones are dropped;
-    /// with 100,000 and more, a few per cent before.
+    /// The most entries of one collection. Over it the least used ones are dropped.
     max_entries_per_collection: NonZeroUsize,
     /// The most collections. A put that would make another one is refused.
     max_collections: NonZeroUsize,
