@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
 use crate::Timestamp;
@@ -16,5 +17,29 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from(SystemTime::now())
+    }
+}
+
+/// A clock that stands until it is set, for tests.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    micros: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that stands at so many microseconds since the Unix epoch.
+    pub const fn at(micros: i64) -> Self {
+        Self { micros: AtomicI64::new(micros) }
+    }
+
+    /// Sets it to so many microseconds since the Unix epoch.
+    pub fn set(&self, micros: i64) {
+        self.micros.store(micros, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.micros.load(Ordering::Relaxed))
     }
 }

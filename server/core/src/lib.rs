@@ -24,7 +24,7 @@ mod timestamp;
 mod value;
 
 pub use blocking::BlockingPool;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{Entry, is_live};
 pub use error::{Error, Kind, Limit, Outcome, Result};
 pub use live::LiveStore;

@@ -200,6 +200,23 @@ pub struct Capabilities {
     pub evicts: bool,
 }
 
+impl Capabilities {
+    /// What a store can do that has every operation, keeps all it is given, and is
+    /// persistent and shared: the others say how they differ.
+    pub const FULL: Self = Self {
+        list_keys: true,
+        list_collections: true,
+        delete_collection: true,
+        destroy: true,
+        cull: true,
+        exact_values: true,
+        persistent: true,
+        shared: true,
+        retains: true,
+        evicts: false,
+    };
+}
+
 /// The largest things a store takes, in bytes; nothing: no limit of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {

@@ -1,6 +1,6 @@
 //! Calls for one key, and listings.
 
-use kvgate_core::{PageRequest, StoreExt};
+use kvgate_core::{Entry, PageRequest, StoreExt};
 use kvgate_proto::v1::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListCollectionsRequest,
     ListCollectionsResponse, ListKeysRequest, ListKeysResponse, PutRequest, PutResponse,
@@ -8,23 +8,23 @@ use kvgate_proto::v1::{
 };
 
 use super::page_token::Listing;
+use super::request::Target;
 use super::status::Fault;
 use super::{Service, convert};
 
 impl Service {
     pub(super) async fn get(&self, request: GetRequest) -> Result<GetResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
-        self.check_key(&request.key, || "key".to_owned())?;
-        let found = target
-            .served
-            .store
-            .get(target.collection, &request.key)
-            .await
-            .map_err(|e| target.served.fault(e))?;
+        let found = self.read(&request.store, &request.collection, &request.key).await?;
         let entry = found.map(|found| convert::entry(request.key, found));
         let response = GetResponse { entry };
         self.check_response(&response)?;
         Ok(response)
+    }
+
+    async fn read(&self, store: &str, collection: &str, key: &str) -> Result<Option<Entry>, Fault> {
+        let Target { served, collection } = self.target(store, collection)?;
+        self.check_key(key, || "key".to_owned())?;
+        served.store.get(collection, key).await.map_err(|e| served.fault(e))
     }
 
     pub(super) async fn put(&self, request: PutRequest) -> Result<PutResponse, Fault> {
@@ -54,14 +54,7 @@ impl Service {
     }
 
     pub(super) async fn ttl(&self, request: TtlRequest) -> Result<TtlResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
-        self.check_key(&request.key, || "key".to_owned())?;
-        let found = target
-            .served
-            .store
-            .get(target.collection, &request.key)
-            .await
-            .map_err(|e| target.served.fault(e))?;
+        let found = self.read(&request.store, &request.collection, &request.key).await?;
         let now = self.topology.clock.now();
         let ttl = found.as_ref().and_then(|found| found.ttl(now)).map(convert::duration);
         let entry = found.map(|found| convert::entry(request.key, found));

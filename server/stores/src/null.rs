@@ -32,18 +32,7 @@ pub struct NullStore;
 #[async_trait]
 impl Store for NullStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            list_keys: true,
-            list_collections: true,
-            delete_collection: true,
-            destroy: true,
-            cull: true,
-            exact_values: true,
-            persistent: false,
-            shared: false,
-            retains: false,
-            evicts: false,
-        }
+        Capabilities { persistent: false, shared: false, retains: false, ..Capabilities::FULL }
     }
 
     fn limits(&self) -> Limits {

@@ -73,18 +73,7 @@ fn evict_oldest(collections: &mut Collections) {
 #[async_trait]
 impl Store for SimpleStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            list_keys: true,
-            list_collections: true,
-            delete_collection: true,
-            destroy: true,
-            cull: true,
-            exact_values: true,
-            persistent: false,
-            shared: false,
-            retains: true,
-            evicts: true,
-        }
+        Capabilities { persistent: false, shared: false, evicts: true, ..Capabilities::FULL }
     }
 
     fn limits(&self) -> Limits {

@@ -222,18 +222,7 @@ impl Store for DiskStore {
 
 /// What stores of diskcache directories can do.
 pub(crate) fn capabilities(max_size: Option<NonZeroU64>) -> Capabilities {
-    Capabilities {
-        list_keys: true,
-        list_collections: true,
-        delete_collection: true,
-        destroy: true,
-        cull: true,
-        exact_values: true,
-        persistent: true,
-        shared: true,
-        retains: true,
-        evicts: max_size.is_some(),
-    }
+    Capabilities { evicts: max_size.is_some(), ..Capabilities::FULL }
 }
 
 impl fmt::Display for DiskStore {

@@ -98,18 +98,7 @@ impl FileTreeStore {
 #[async_trait]
 impl Store for FileTreeStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            list_keys: true,
-            list_collections: true,
-            delete_collection: true,
-            destroy: true,
-            cull: true,
-            exact_values: true,
-            persistent: true,
-            shared: true,
-            retains: true,
-            evicts: false,
-        }
+        Capabilities::FULL
     }
 
     fn limits(&self) -> Limits {

@@ -1,12 +1,11 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvgate_core::name::Sanitize;
-use kvgate_core::{Clock, Entry, Kind, PageRequest, Timestamp, Value};
+use kvgate_core::{Clock, Entry, Kind, ManualClock, PageRequest, Timestamp, Value};
 use tempfile::TempDir;
 
 use super::tree::Tree;
@@ -14,18 +13,8 @@ use super::{directory, file};
 
 const EVERYTHING: PageRequest<'static> = PageRequest { prefix: "", cursor: None, limit: 1000 };
 
-/// Microseconds since 1970-01-01.
-#[derive(Debug, Default)]
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
-fn open(directory: &Path) -> (Tree, Arc<TestClock>) {
-    let clock = Arc::new(TestClock::default());
+fn open(directory: &Path) -> (Tree, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::default());
     let shared: Arc<dyn Clock> = clock.clone();
     let tree = Tree::open(directory, Sanitize::Auto, shared).expect("a directory");
     (tree, clock)
@@ -263,7 +252,7 @@ fn a_deleted_collection_keeps_its_directory() {
     let (tree, clock) = open(base.path());
     put(&tree, "c", "live", entry("{}", None));
     put(&tree, "old", "k", entry("{}", Some(5)));
-    clock.0.store(5, Ordering::Relaxed);
+    clock.set(5);
     assert!(tree.delete_collection("c").expect("deleted"));
     assert!(!tree.delete_collection("c").expect("nothing in it"));
     assert!(!tree.delete_collection("old").expect("nothing live in it"));
@@ -280,7 +269,7 @@ fn cull_removes_what_has_expired_and_nothing_else() {
     put(&tree, "c", "young", entry("{}", Some(11)));
     put(&tree, "a/b", "x/y", entry("{}", Some(10)));
     fs::write(base.path().join("c/corrupt.json"), "{").expect("written");
-    clock.0.store(10, Ordering::Relaxed);
+    clock.set(10);
     assert_eq!(tree.cull().expect("culled"), 2);
     assert_eq!(tree.cull().expect("culled"), 0);
     assert_eq!(keys(&tree, "c"), ["corrupt", "young"]);
@@ -325,7 +314,7 @@ fn a_file_that_was_taken_is_put_back_unless_there_is_a_newer_one() {
 fn puts_survive_culls_and_destroys_at_the_same_time() {
     let base = TempDir::new().expect("a directory");
     let (tree, clock) = open(base.path());
-    clock.0.store(10, Ordering::Relaxed);
+    clock.set(10);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for _ in 0..30 {

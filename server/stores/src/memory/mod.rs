@@ -19,7 +19,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use kvgate_core::{
@@ -71,20 +71,30 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     /// Bytes of keys and values in all collections.
     size: Arc<AtomicUsize>,
-    collections: RwLock<BTreeMap<String, Arc<Collection>>>,
+    collections: RwLock<Collections>,
 }
 
+type Collections = BTreeMap<String, Arc<Collection>>;
+
 impl MemoryStore {
+    // a panic can't leave the map half changed: each change of it is one call
+    fn read(&self) -> RwLockReadGuard<'_, Collections> {
+        self.collections.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Collections> {
+        self.collections.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn collection(&self, name: &str) -> Option<Arc<Collection>> {
-        // a panic can't leave the map half changed: each change of it is one call
-        self.collections.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.read().get(name).cloned()
     }
 
     fn collection_or_new(&self, name: &str) -> Result<Arc<Collection>> {
         if let Some(collection) = self.collection(name) {
             return Ok(collection);
         }
-        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut collections = self.write();
         let max = self.config.max_collections.get();
         if !collections.contains_key(name) && collections.len() >= max {
             collections.retain(|_, collection| !collection.close_if_empty());
@@ -123,18 +133,7 @@ fn full(name: &'static str, max: usize, what: &str) -> Error {
 #[async_trait]
 impl Store for MemoryStore {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            list_keys: true,
-            list_collections: true,
-            delete_collection: true,
-            destroy: true,
-            cull: true,
-            exact_values: true,
-            persistent: false,
-            shared: false,
-            retains: true,
-            evicts: true,
-        }
+        Capabilities { persistent: false, shared: false, evicts: true, ..Capabilities::FULL }
     }
 
     fn limits(&self) -> Limits {
@@ -181,7 +180,7 @@ impl Store for MemoryStore {
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let now = self.clock.now();
-        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        let collections = self.read();
         let listed = collections
             .range::<str, _>((page.start(), Bound::Unbounded))
             .take_while(|(name, _)| name.starts_with(page.prefix))
@@ -191,12 +190,12 @@ impl Store for MemoryStore {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut collections = self.write();
         Ok(collections.remove(collection).is_some_and(|collection| collection.close()))
     }
 
     async fn destroy(&self) -> Result<()> {
-        let mut collections = self.collections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut collections = self.write();
         for collection in std::mem::take(&mut *collections).into_values() {
             collection.close();
         }
@@ -205,7 +204,7 @@ impl Store for MemoryStore {
 
     async fn cull(&self) -> Result<u64> {
         let now = self.clock.now();
-        let collections = self.collections.read().unwrap_or_else(PoisonError::into_inner);
+        let collections = self.read();
         Ok(collections.values().map(|collection| collection.cull(now)).sum())
     }
 

@@ -3,21 +3,27 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use kvgate_core::{Clock, Entry, Error, Kind, PageRequest, Store, StoreExt, SystemClock, Value};
+use kvgate_core::{
+    Clock, Entry, Error, Kind, ManualClock, PageRequest, Store, StoreExt, SystemClock, Timestamp,
+    Value,
+};
 use serde_json::json;
 
 use super::{Config, MultiDiskStore};
 use crate::StoreConfig;
 
-/// Long enough for an entry to be stored, short enough to wait for its end.
-const TTL: Duration = Duration::from_millis(200);
-
 fn try_open(settings: serde_json::Value) -> Result<MultiDiskStore, Error> {
+    try_open_at(settings, Arc::new(SystemClock))
+}
+
+fn try_open_at(
+    settings: serde_json::Value,
+    clock: Arc<dyn Clock>,
+) -> Result<MultiDiskStore, Error> {
     let config: Config = serde_json::from_value(settings).expect("settings");
-    StoreConfig::open(config, Arc::new(SystemClock))
+    StoreConfig::open(config, clock)
 }
 
 fn open(directory: &Path) -> MultiDiskStore {
@@ -85,14 +91,16 @@ async fn a_deleted_collection_leaves_an_empty_cache() {
 #[tokio::test]
 async fn lists_collections_by_the_names_they_were_given() {
     let directory = tempfile::tempdir().expect("a directory");
-    let store = open(directory.path());
+    let clock = Arc::new(ManualClock::at(1));
+    let settings = json!({ "directory": directory.path() });
+    let store = try_open_at(settings, clock.clone()).expect("opens");
     let names = ["a", "a b", "a/b", "..", "S_x", "con", "é"];
     for name in names {
         store.put(name, "k", entry()).await.expect("put");
     }
-    let expired = Entry { expires_at: SystemClock.now().checked_add(TTL), ..entry() };
+    let expired = Entry { expires_at: Some(Timestamp::from_micros(2)), ..entry() };
     store.put("old", "k", expired).await.expect("put");
-    tokio::time::sleep(TTL).await;
+    clock.set(2);
     fs::create_dir(directory.path().join("empty")).expect("made");
     fs::write(directory.path().join("file"), "other").expect("written");
     for limit in [1, 3, 100] {

@@ -79,7 +79,7 @@ async fn writes_a_limit_down_for_the_others() {
 #[tokio::test]
 async fn fills_the_columns_as_diskcache_does() {
     let directory = tempfile::tempdir().expect("a directory");
-    let clock = Arc::new(SetClock(AtomicI64::new(1_500_000)));
+    let clock = Arc::new(ManualClock::at(1_500_000));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, clock).expect("opens");
     store.put("c", "k", expiring("{}", 2_250_000)).await.expect("put");
@@ -157,14 +157,14 @@ async fn obeys_the_settings_of_the_directory() {
         .expect("settings");
     let all = "SELECT key || '=' || quote(value) FROM Settings ORDER BY rowid";
     let before = query::<String>(directory.path(), all);
-    let clock = Arc::new(SetClock(AtomicI64::new(1000)));
+    let clock = Arc::new(ManualClock::at(1000));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     assert_eq!(query::<String>(directory.path(), all), before);
     for i in 0..5 {
         store.put("c", &format!("old{i}"), expiring("{}", 2000)).await.expect("put");
     }
-    clock.0.store(3000, Ordering::Relaxed);
+    clock.set(3000);
     store.put("c", "new", long('x', 200)).await.expect("put");
     assert_eq!(value_files(directory.path()), 1, "of the new one only");
     let count = "SELECT count(*) FROM Cache WHERE expire_time IS NOT NULL";

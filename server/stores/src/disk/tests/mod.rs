@@ -9,12 +9,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use kvgate_core::{
-    Clock, Entry, Error, Kind, LiveStore, Outcome, PageRequest, Store, StoreExt, SystemClock,
-    Timestamp, Value,
+    Clock, Entry, Error, Kind, LiveStore, ManualClock, Outcome, PageRequest, Store, StoreExt,
+    SystemClock, Timestamp, Value,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -22,15 +21,6 @@ use tempfile::TempDir;
 
 use super::{Config, DiskStore};
 use crate::StoreConfig;
-
-#[derive(Debug)]
-struct SetClock(AtomicI64);
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
 
 fn try_open(settings: serde_json::Value, clock: Arc<dyn Clock>) -> Result<DiskStore, Error> {
     let config: Config = serde_json::from_value(settings).expect("settings");

@@ -49,7 +49,7 @@ async fn rows_of_another_kind_fail_alone() {
 #[tokio::test]
 async fn lists_collections_by_the_names_they_were_given() {
     let directory = tempfile::tempdir().expect("a directory");
-    let clock = Arc::new(SetClock(AtomicI64::new(1)));
+    let clock = Arc::new(ManualClock::at(1));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     let names = ["a", "a-b", "a:", "a::b", "b", "S_b", "S", "H_x", "é", "::", "\u{10ffff}"];
@@ -58,7 +58,7 @@ async fn lists_collections_by_the_names_they_were_given() {
         store.put(name, "::k", entry("{}")).await.expect("put");
     }
     store.put("old", "k", expiring("{}", 2000)).await.expect("put");
-    clock.0.store(3000, Ordering::Relaxed);
+    clock.set(3000);
     database(directory.path())
         .execute_batch(
             "INSERT INTO Cache(key, raw, mode, value) VALUES ('foreign', 1, 1, '{}'), \
@@ -86,13 +86,13 @@ async fn lists_collections_by_the_names_they_were_given() {
 #[tokio::test]
 async fn hides_what_has_expired() {
     let directory = tempfile::tempdir().expect("a directory");
-    let clock = Arc::new(SetClock(AtomicI64::new(1000)));
+    let clock = Arc::new(ManualClock::at(1000));
     let settings = json!({ "directory": directory.path() });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     let store = LiveStore::new("main", Arc::clone(&clock) as _, store);
     store.put("c", "k", expiring("{}", 2000)).await.expect("put");
     assert_eq!(collections(&store, "", 10).await, ["c"]);
-    clock.0.store(2000, Ordering::Relaxed);
+    clock.set(2000);
     assert_eq!(store.get("c", "k").await.expect("get"), None);
     assert!(collections(&store, "", 10).await.is_empty());
     assert!(!store.delete("c", "k").await.expect("delete"));

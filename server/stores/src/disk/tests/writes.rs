@@ -101,11 +101,11 @@ async fn a_failed_commit_leaves_nothing() {
 #[tokio::test]
 async fn evicts_what_was_stored_first() {
     let directory = tempfile::tempdir().expect("a directory");
-    let clock = Arc::new(SetClock(AtomicI64::new(1)));
+    let clock = Arc::new(ManualClock::at(1));
     let settings = json!({ "directory": directory.path(), "max_size": 400_000 });
     let store = try_open(settings, Arc::clone(&clock) as _).expect("opens");
     for i in 0..20 {
-        clock.0.store(i, Ordering::Relaxed);
+        clock.set(i);
         store.put("c", &format!("k{i:02}"), long('x', 50_000)).await.expect("put");
     }
     let page = PageRequest { prefix: "", cursor: None, limit: 100 };
@@ -116,7 +116,7 @@ async fn evicts_what_was_stored_first() {
     assert_eq!(left.first().cloned(), Some(format!("k{:02}", 20 - left.len())));
     assert_eq!(value_files(directory.path()), left.len());
     // larger than everything together: what was just put stays nevertheless
-    clock.0.store(50, Ordering::Relaxed);
+    clock.set(50);
     store.put("c", "huge", long('x', 1_000_000)).await.expect("put");
     assert!(store.get("c", "huge").await.expect("get").is_some());
 }
