@@ -1,7 +1,7 @@
 //! Entries in one diskcache directory for each collection, as py-key-value's
 //! `MultiDiskStore` keeps them: both may have them open at the same time.
 //!
-//! Each collection is a [`Cache`] of `disk/` whose stored keys are the keys
+//! Each collection is a `Cache` of `disk/` whose stored keys are the keys
 //! themselves. `names.rs` decides the directory, `open.rs` which caches are open.
 
 mod base;
