@@ -80,14 +80,14 @@ impl Service {
         Err(fault.with_limit("keys_per_call_max", max))
     }
 
-    /// The entry that a put stores. `place` is empty, or where it stands in the
-    /// request: `entries[3].`.
+    /// The entry that a put stores. `place` says where it stands in the request:
+    /// nowhere in particular, or `entries[3].`.
     pub(super) fn entry(
         &self,
         value: &Bytes,
         ttl: Option<&prost_types::Duration>,
         now: Timestamp,
-        place: &str,
+        place: impl Fn() -> String,
     ) -> Result<Entry, Fault> {
         let max = self.limits.value_bytes_max();
         if value.len() > max {
@@ -96,13 +96,13 @@ impl Service {
                 "value of {size} bytes is over the server's limit of {max} bytes (value_bytes_max)"
             );
             let fault =
-                Fault::invalid(ErrorReason::ValueTooLarge, format!("{place}value"), message);
+                Fault::invalid(ErrorReason::ValueTooLarge, format!("{}value", place()), message);
             return Err(fault.with_limit("value_bytes_max", max));
         }
         let value = Value::parse(value, self.limits.json_depth_max).map_err(|problem| {
             let fault = Fault::invalid(
                 ErrorReason::InvalidValue,
-                format!("{place}value"),
+                format!("{}value", place()),
                 problem.to_string(),
             );
             match problem {
@@ -123,12 +123,12 @@ impl Service {
         self.check_count(entries.len(), "entries")?;
         let now = self.topology.clock.now();
         if let Some(ttl) = default_ttl {
-            expiry(ttl, now, "")?;
+            expiry(ttl, now, String::new)?;
         }
         let check = |(i, entry): (usize, &'a PutEntry)| {
             self.check_key(&entry.key, || format!("entries[{i}].key"))?;
             let ttl = entry.ttl.as_ref().or(default_ttl);
-            let checked = self.entry(&entry.value, ttl, now, &format!("entries[{i}]."))?;
+            let checked = self.entry(&entry.value, ttl, now, || format!("entries[{i}]."))?;
             Ok((entry.key.as_str(), checked))
         };
         entries.iter().enumerate().map(check).collect()
@@ -182,9 +182,13 @@ fn check_name(name: &str, field: &str, limits: [Option<Limit>; 2]) -> Result<(),
     Ok(())
 }
 
-fn expiry(ttl: &prost_types::Duration, now: Timestamp, place: &str) -> Result<Timestamp, Fault> {
+fn expiry(
+    ttl: &prost_types::Duration,
+    now: Timestamp,
+    place: impl Fn() -> String,
+) -> Result<Timestamp, Fault> {
     let invalid =
-        |message: &str| Fault::invalid(ErrorReason::InvalidTtl, format!("{place}ttl"), message);
+        |message: &str| Fault::invalid(ErrorReason::InvalidTtl, format!("{}ttl", place()), message);
     // not by prost's conversion: it panics at the smallest number of seconds
     let seconds = u64::try_from(ttl.seconds).ok();
     let nanos = u32::try_from(ttl.nanos).ok().filter(|nanos| *nanos < NANOS_PER_SECOND);

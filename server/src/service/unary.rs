@@ -31,7 +31,7 @@ impl Service {
         let target = self.target(&request.store, &request.collection)?;
         self.check_key(&request.key, || "key".to_owned())?;
         let now = self.topology.clock.now();
-        let entry = self.entry(&request.value, request.ttl.as_ref(), now, "")?;
+        let entry = self.entry(&request.value, request.ttl.as_ref(), now, String::new)?;
         target
             .served
             .store

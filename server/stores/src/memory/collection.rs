@@ -1,6 +1,9 @@
 //! One collection in memory: a cache that evicts, and an ordered index of what is
 //! in it.
 //!
+//! Keys are `SmolStr`s: those of up to 23 bytes lie in the index and the cache
+//! themselves, so that comparing them is not another trip to memory.
+//!
 //! Reads touch the cache only and take no lock of ours. Writes hold the index's
 //! lock, so that index and cache change together.
 
@@ -13,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kvgate_core::{Entry, ListedKey, Page, PageRequest, Timestamp, is_live};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, UnitWeighter};
+use smol_str::SmolStr;
 
 /// How many expired entries a put removes at the most: more than it adds, so that
 /// the expired ones can't pile up, and few, so that no put takes long.
@@ -28,7 +32,7 @@ pub(super) enum PutRefused {
 }
 
 pub(super) struct Collection {
-    cache: Cache<Arc<str>, Entry, UnitWeighter, DefaultHashBuilder, CollectEvicted>,
+    cache: Cache<SmolStr, Entry, UnitWeighter, DefaultHashBuilder, CollectEvicted>,
     index: Mutex<Index>,
     /// Bytes of keys and values in the whole store.
     size: Arc<AtomicUsize>,
@@ -36,8 +40,8 @@ pub(super) struct Collection {
 
 #[derive(Default)]
 struct Index {
-    keys: BTreeMap<Arc<str>, Indexed>,
-    expiring: BTreeSet<(Timestamp, Arc<str>)>,
+    keys: BTreeMap<SmolStr, Indexed>,
+    expiring: BTreeSet<(Timestamp, SmolStr)>,
     closed: bool,
 }
 
@@ -50,10 +54,10 @@ struct Indexed {
 #[derive(Clone)]
 struct CollectEvicted;
 
-impl Lifecycle<Arc<str>, Entry> for CollectEvicted {
-    type RequestState = Vec<Arc<str>>;
+impl Lifecycle<SmolStr, Entry> for CollectEvicted {
+    type RequestState = Vec<SmolStr>;
 
-    fn on_evict(&self, evicted: &mut Vec<Arc<str>>, key: Arc<str>, _: Entry) {
+    fn on_evict(&self, evicted: &mut Vec<SmolStr>, key: SmolStr, _: Entry) {
         evicted.push(key);
     }
 }
@@ -91,21 +95,18 @@ impl Collection {
         }
         self.cull_some(&mut index, now, CULLED_PER_PUT_MAX);
         let bytes = key.len() + entry.value.as_bytes().len();
-        let replaced = index.keys.get(key).map_or(0, |indexed| indexed.bytes);
-        let size = self.size.load(Ordering::Relaxed) + bytes;
-        if bytes > replaced && size - replaced > size_max {
-            return Err(PutRefused::Full);
-        }
-        self.remove_from(&mut index, key);
-        let key: Arc<str> = Arc::from(key);
+        self.check_room(&index, key, bytes, size_max)?;
+        let key = SmolStr::new(key);
         let expires_at = entry.expires_at;
-        index.keys.insert(Arc::clone(&key), Indexed { expires_at, bytes });
+        if let Some(old) = index.keys.insert(key.clone(), Indexed { expires_at, bytes }) {
+            self.forget(&mut index, key.clone(), &old);
+        }
         if let Some(at) = expires_at {
-            index.expiring.insert((at, Arc::clone(&key)));
+            index.expiring.insert((at, key.clone()));
         }
         self.size.fetch_add(bytes, Ordering::Relaxed);
         let mut evicted = Vec::new();
-        self.cache.insert_with_lifecycle(Arc::clone(&key), entry.detached(), &mut evicted);
+        self.cache.insert_with_lifecycle(key.clone(), entry.detached(), &mut evicted);
         // what was under the same key counts as evicted too
         for evicted in evicted.into_iter().filter(|evicted| *evicted != key) {
             self.remove_from(&mut index, &evicted);
@@ -169,12 +170,36 @@ impl Collection {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An entry no larger than the one it replaces always has room.
+    fn check_room(
+        &self,
+        index: &Index,
+        key: &str,
+        bytes: usize,
+        size_max: usize,
+    ) -> Result<(), PutRefused> {
+        let size = self.size.load(Ordering::Relaxed) + bytes;
+        if size <= size_max {
+            return Ok(());
+        }
+        let replaced = index.keys.get(key).map_or(0, |indexed| indexed.bytes);
+        if bytes <= replaced || size - replaced <= size_max {
+            return Ok(());
+        }
+        Err(PutRefused::Full)
+    }
+
     fn remove_from(&self, index: &mut Index, key: &str) {
-        if let Some((key, indexed)) = index.keys.remove_entry(key) {
-            self.size.fetch_sub(indexed.bytes, Ordering::Relaxed);
-            if let Some(at) = indexed.expires_at {
-                index.expiring.remove(&(at, key));
-            }
+        if let Some((key, removed)) = index.keys.remove_entry(key) {
+            self.forget(index, key, &removed);
+        }
+    }
+
+    /// Undoes what an index entry that is gone from `keys` has done elsewhere.
+    fn forget(&self, index: &mut Index, key: SmolStr, gone: &Indexed) {
+        self.size.fetch_sub(gone.bytes, Ordering::Relaxed);
+        if let Some(at) = gone.expires_at {
+            index.expiring.remove(&(at, key));
         }
     }
 
@@ -184,9 +209,9 @@ impl Collection {
             && let Some((at, key)) = index.expiring.first()
             && !is_live(Some(*at), now)
         {
-            let key = Arc::clone(key);
+            let key = key.clone();
             self.remove_from(index, &key);
-            self.cache.remove(&*key);
+            self.cache.remove(key.as_str());
             culled += 1;
         }
         culled
