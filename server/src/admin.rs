@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::health::Health;
 use crate::layers::Load;
+use crate::server::ACCEPT_PAUSE;
 
 /// Probes and scrapers are few: more connections than this are a mistake.
 const CONNECTIONS_MAX: usize = 64;
@@ -78,7 +79,7 @@ impl Admin {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "accepting an admin connection failed");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };

@@ -128,11 +128,13 @@ impl Running {
                 tracing::info!("stopped: all calls have ended");
                 return Ok(());
             }
-            () = tokio::time::sleep(drain_timeout) => format!("{drain_timeout:?} have passed"),
+            () = tokio::time::sleep(drain_timeout) => {
+                format!("{drain_timeout:?} (server.drain_timeout) have passed")
+            },
             signal = signals.next() => format!("a second signal came, {signal}"),
         };
         let calls = self.load.in_flight();
-        tracing::warn!(calls, "stopped: {cut} (server.drain_timeout), calls in flight are cut off");
+        tracing::warn!(calls, "stopped: {cut}, calls in flight are cut off");
         self.stop.at_once.cancel();
         // what still runs is cut: only a thread that is stuck could take long
         drop(tokio::time::timeout(Duration::from_secs(1), ended).await);

@@ -1,8 +1,8 @@
 //! Connections and the runtimes that serve them.
 //!
 //! One acceptor hands connections round robin to one single-threaded runtime a
-//! core. `decisions/0001-runtime.md` says why: at load it does 1.6 times the calls
-//! of tokio's multi-threaded runtime.
+//! core. `decisions/0001-runtime.md` says why: at load it does half as many calls more
+//! as tokio's multi-threaded runtime.
 
 use std::future::Future;
 use std::io;
@@ -44,7 +44,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The wait after an accept that failed, most likely for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds the listening socket. Done apart from serving, so that a port in use is
 /// found before anything else is started.

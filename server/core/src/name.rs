@@ -61,7 +61,7 @@ pub fn compound(collection: &str, key: &str) -> String {
 
 /// Whether a collection can stand in a compound key: its end must be where the
 /// first separator begins, so `a:` with key `b` must not be `a` with key `:b`.
-pub fn fits_compound(collection: &str) -> bool {
+fn fits_compound(collection: &str) -> bool {
     !collection.contains(SEPARATOR) && !collection.ends_with(':') && !is_reserved(collection)
 }
 

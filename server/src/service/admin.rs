@@ -53,7 +53,7 @@ fn stability(of: Stability) -> v1::Stability {
     }
 }
 
-/// The method's part of the API.
+/// The calls of `StoreService`; each is small enough to stand in the list.
 #[tonic::async_trait]
 impl v1::store_service_server::StoreService for Service {
     async fn list_stores(

@@ -25,8 +25,8 @@ use super::{Service, convert};
 /// included: while one is sent the next is on its way.
 const CHUNKS_AT_ONCE: usize = 2;
 
-/// The size that messages of a stream have about. From 16 KiB up all sizes are as fast
-/// (4 KiB cost a fifth more); at this one a few in flight are no burden.
+/// The size that messages of a stream have about: large enough that what a message costs
+/// by itself does not show, small enough that a few in flight are no burden.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// What an entry takes in a message besides its key, twice, and its value.
