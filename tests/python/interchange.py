@@ -18,24 +18,35 @@ from key_value.aio.stores.filetree import (
 )
 
 
-def open_store(kind: str, directory: Path):
-    """Opens a store over a directory, which need not exist."""
-    if kind == "disk":
-        return DiskStore(directory=directory)
-    if kind == "multidisk":
-        return MultiDiskStore(base_directory=directory)
-    if kind == "filetree":
-        return FileTreeStore(data_directory=directory)
-    if kind == "filetree_v1":
-        directory.mkdir(parents=True, exist_ok=True)
-        return FileTreeStore(
-            data_directory=directory,
-            key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(directory),
-            collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(
-                directory
-            ),
-        )
-    raise ValueError(f"no store of kind {kind}")
+def open_disk(directory: str):
+    return DiskStore(directory=directory)
+
+
+def open_multidisk(directory: str):
+    return MultiDiskStore(base_directory=Path(directory))
+
+
+def open_filetree(directory: str):
+    return FileTreeStore(data_directory=directory)
+
+
+def open_filetree_v1(directory: str):
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    return FileTreeStore(
+        data_directory=path,
+        key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
+        collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
+    )
+
+
+# Each opens a store over what `at` says; a directory need not exist.
+OPEN = {
+    "disk": open_disk,
+    "multidisk": open_multidisk,
+    "filetree": open_filetree,
+    "filetree_v1": open_filetree_v1,
+}
 
 
 def text(value: dict | None) -> str | None:
@@ -49,8 +60,8 @@ class Driver:
     def __init__(self) -> None:
         self.store = None
 
-    async def open(self, kind: str, directory: str) -> None:
-        self.store = open_store(kind, Path(directory))
+    async def open(self, kind: str, at: dict) -> None:
+        self.store = OPEN[kind](**at)
 
     async def put(
         self, collection: str, key: str, value: str, ttl: float | None

@@ -23,6 +23,8 @@ pub mod multidisk;
 pub mod null;
 #[cfg(feature = "simple")]
 pub mod simple;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]

@@ -13,9 +13,13 @@ mod multidisk;
 mod null;
 mod simple;
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 use kvgate_proto::v1::Stability;
+use serde_json::Value;
 
 use crate::failure::Outcome;
 
@@ -42,23 +46,59 @@ pub struct Setup {
     /// Starts the backend that the store talks to; absent for a store that is
     /// its own.
     pub backend: Option<StartBackend>,
+    /// The kind of store, in `interchange.py`, by which Python reads the same entries.
+    pub python: Option<&'static str>,
     /// What is special about it.
     pub facts: Facts,
 }
 
-/// Starts a backend that keeps its data below the directory.
-pub type StartBackend = fn(&Path) -> Outcome<Box<dyn Backend>>;
+/// Starts a backend that keeps its data below the directory, which does not exist
+/// yet.
+pub type StartBackend = fn(PathBuf) -> BoxFuture<'static, Outcome<Box<dyn Backend>>>;
 
-/// A running backend. Dropping it stops it.
+/// A running backend: one server or several. Dropping it stops it.
+#[async_trait]
 pub trait Backend: Send + Sync {
     /// The settings by which the store finds it, as lines of TOML.
     fn settings(&self) -> String;
 
-    /// Stops it; its data stays.
-    fn stop(&self) -> Outcome;
+    /// The settings by which the store finds it behind a proxy, and where the proxy
+    /// must connect to; nothing for backends that tell their clients themselves where
+    /// they are.
+    fn behind(&self, proxy: SocketAddr) -> Option<String>;
 
-    /// Starts it again, at the same address and with its data.
-    fn start(&self) -> Outcome;
+    /// Where a single server listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Settings with a wrong password, and that password; nothing if it asks for none.
+    fn with_wrong_password(&self) -> Option<(String, &'static str)>;
+
+    /// What Python's store is opened with: the arguments of the setup's function in
+    /// `interchange.py`.
+    fn python(&self) -> Value;
+
+    /// Stops it. Its data stays, if it keeps data at all.
+    async fn stop(&self) -> Outcome;
+
+    /// Starts it again, at the same address.
+    async fn start(&self) -> Outcome;
+
+    /// Holds it: connections stay open, and nothing is answered.
+    fn freeze(&self) -> Outcome;
+
+    /// Lets it go on.
+    fn thaw(&self) -> Outcome;
+
+    /// Stores, without kvgate, something that is no entry where the store keeps this
+    /// key.
+    async fn put_foreign(&self, collection: &str, key: &str) -> Outcome;
+
+    /// Everything that is stored, as text and in a fixed order; for the golden copies.
+    async fn contents(&self) -> Outcome<String>;
+
+    /// How many commands that read or write entries it has carried out so far, by its
+    /// own count; nothing if it does not count them.
+    async fn commands(&self) -> Outcome<Option<u64>>;
 }
 
 /// What a setup's settings are made of.
