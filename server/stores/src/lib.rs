@@ -21,6 +21,8 @@ pub mod memory;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -160,5 +162,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "redis",
+        title: "Redis",
+        summary: "Redis: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("redis", redis::Config),
     },
 ];

@@ -11,6 +11,8 @@ mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+mod redis;
+mod redis_backend;
 mod simple;
 
 use std::net::SocketAddr;
@@ -35,6 +37,7 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    redis::SETUP,
 ];
 
 /// One way to run a store.
@@ -134,6 +137,11 @@ impl Place<'_> {
     /// The `directory` setting, as a line of TOML.
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
+    }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
     }
 }
 
