@@ -27,6 +27,8 @@ pub mod redis;
 pub mod simple;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "valkey")]
+pub mod valkey;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -171,5 +173,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
         adapter: adapter!("redis", redis::Config),
+    },
+    StoreType {
+        word: "valkey",
+        title: "Valkey",
+        summary: "Valkey: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Valkey 8.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("valkey", valkey::Config),
     },
 ];

@@ -12,8 +12,14 @@ mod memory_prefixed;
 mod multidisk;
 mod null;
 mod redis;
-mod redis_backend;
+mod redis_cluster;
+mod redis_mtls;
+mod redis_password;
+mod redis_sentinel;
+mod redis_tls;
 mod simple;
+mod valkey;
+mod valkey_cluster;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,6 +44,13 @@ pub const ALL: &[Setup] = &[
     filetree::SETUP,
     filetree_v1::SETUP,
     redis::SETUP,
+    redis_password::SETUP,
+    redis_tls::SETUP,
+    redis_mtls::SETUP,
+    redis_cluster::SETUP,
+    redis_sentinel::SETUP,
+    valkey::SETUP,
+    valkey_cluster::SETUP,
 ];
 
 /// One way to run a store.
