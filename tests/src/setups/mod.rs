@@ -7,6 +7,9 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod memcached;
+mod memcached_hosts;
+mod memcached_password;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
@@ -35,6 +38,9 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    memcached::SETUP,
+    memcached_hosts::SETUP,
+    memcached_password::SETUP,
 ];
 
 /// One way to run a store.
@@ -134,6 +140,11 @@ impl Place<'_> {
     /// The `directory` setting, as a line of TOML.
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
+    }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
     }
 }
 
