@@ -3,7 +3,7 @@
 use super::memcached::{FACTS, Memcached, Server, USER};
 use super::{Backend, GetManyCost, RealBackend, Setup};
 
-const PASSWORD: &str = "open sesame";
+const PASSWORD: &str = "open-sesame";
 
 pub(super) const SETUP: Setup = Setup {
     name: "memcached_password",
