@@ -40,18 +40,18 @@ pub(crate) async fn restarted(real: Real) -> Outcome {
     front.expect_clean_log()
 }
 
-/// Restarts the backend in the midst of everything.
+/// Restarts the backend in the midst of everything. `losses` is odd while it forgets.
 async fn restart(scene: &Scene, front: &Front, callers: &[Caller], losses: &AtomicU64) -> Outcome {
     all_store(callers, ENTRIES).await?;
-    if !scene.real.backend.keeps_entries {
-        losses.fetch_add(1, Ordering::SeqCst);
-    }
+    let forgets = u64::from(!scene.real.backend.keeps_entries);
+    losses.fetch_add(forgets, Ordering::SeqCst);
     scene.backend.stop().await?;
     until("a caller is told", async || {
         Ok(callers.iter().any(|caller| caller.failed() > 0).then_some(()))
     })
     .await?;
     scene.backend.start().await?;
+    losses.fetch_add(forgets, Ordering::SeqCst);
     front.until_recovered().await?;
     all_store(callers, ENTRIES).await
 }
@@ -72,7 +72,7 @@ struct Caller {
     key: String,
     attempted: AtomicU64,
     acknowledged: AtomicU64,
-    /// How often the backend had lost everything when that was put.
+    /// How often the backend had begun or ended to forget everything when that was put.
     losses: AtomicU64,
     failed: AtomicU64,
 }
@@ -110,7 +110,8 @@ impl Caller {
                 tokio::time::sleep(PAUSE).await;
             }
             if let Some(found) = self.succeeded("Get", self.here.value(&self.key).await)? {
-                let lost = losses.load(Ordering::SeqCst) > self.losses.load(Ordering::SeqCst);
+                let losses = losses.load(Ordering::SeqCst);
+                let lost = losses % 2 == 1 || losses > self.losses.load(Ordering::SeqCst);
                 self.check(found.as_deref(), lost)?;
             }
         }
