@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod certificates;
 pub mod client;
 pub mod context;
 pub mod daemon;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
 use kvgate_proto::v1::Stability;
 use rustix::process::geteuid;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
+use crate::certificates::Certificates;
 use crate::daemon::Daemon;
 use crate::failure::{Failure, Outcome};
 use crate::ports;
@@ -26,7 +27,7 @@ pub(super) const SETUP: Setup = Setup {
         start: |directory| {
             Box::pin(async move {
                 let servers = vec![Server::start(&directory, "one", &[]).await?];
-                Ok(Box::new(Memcached { servers, password: None }) as Box<dyn Backend>)
+                Ok(Memcached::open(servers))
             })
         },
         keeps_entries: false,
@@ -46,38 +47,44 @@ pub(super) struct Memcached {
     pub(super) servers: Vec<Server>,
     /// What [`USER`] must show.
     pub(super) password: Option<&'static str>,
+    /// The other settings by which the store gets in, as lines of TOML.
+    pub(super) access: String,
 }
 
 impl Memcached {
+    /// Those that anybody may use.
+    pub(super) fn open(servers: Vec<Server>) -> Box<dyn Backend> {
+        Box::new(Self { servers, password: None, access: String::new() })
+    }
+
+    /// The settings of a store on these.
+    fn settings_at(&self, addresses: &[SocketAddr], password: Option<&str>) -> String {
+        let place = match addresses {
+            [address] => format!("host = \"{}\"\nport = {}\n", address.ip(), address.port()),
+            several => {
+                let several: Vec<_> = several.iter().map(SocketAddr::to_string).collect();
+                format!("hosts = {several:?}\n")
+            }
+        };
+        let login =
+            password.map(|password| format!("username = \"{USER}\"\npassword = \"{password}\"\n"));
+        place + &login.unwrap_or_default() + &self.access
+    }
+
     fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()
-    }
-}
-
-/// The settings of a store on these.
-fn settings(addresses: &[SocketAddr], password: Option<&str>) -> String {
-    let place = match addresses {
-        [address] => format!("host = \"{}\"\nport = {}\n", address.ip(), address.port()),
-        several => {
-            let several: Vec<_> = several.iter().map(SocketAddr::to_string).collect();
-            format!("hosts = {several:?}\n")
-        }
-    };
-    match password {
-        Some(password) => format!("{place}username = \"{USER}\"\npassword = \"{password}\"\n"),
-        None => place,
     }
 }
 
 #[async_trait]
 impl Backend for Memcached {
     fn settings(&self) -> String {
-        settings(&self.addresses(), self.password)
+        self.settings_at(&self.addresses(), self.password)
     }
 
     fn behind(&self, proxy: SocketAddr) -> Option<String> {
         // a proxy is in front of one
-        (self.servers.len() == 1).then(|| settings(&[proxy], self.password))
+        (self.servers.len() == 1).then(|| self.settings_at(&[proxy], self.password))
     }
 
     fn address(&self) -> SocketAddr {
@@ -87,7 +94,7 @@ impl Backend for Memcached {
     fn with_wrong_password(&self) -> Option<(String, &'static str)> {
         self.password?;
         let wrong = "hunter2";
-        Some((settings(&self.addresses(), Some(wrong)), wrong))
+        Some((self.settings_at(&self.addresses(), Some(wrong)), wrong))
     }
 
     fn python(&self) -> Value {
@@ -136,6 +143,8 @@ impl Backend for Memcached {
 pub(super) struct Server {
     daemon: Daemon,
     pub(super) address: SocketAddr,
+    /// Where it does not encrypt, even if it does at its address.
+    plain: SocketAddr,
     /// It says there what it is asked.
     log: PathBuf,
 }
@@ -144,9 +153,35 @@ impl Server {
     /// Starts one that listens on a free port. `name` tells it from others that have
     /// files in the same directory.
     pub(super) async fn start(directory: &Path, name: &str, arguments: &[String]) -> Outcome<Self> {
-        std::fs::create_dir_all(directory)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        let log = directory.join(format!("{name}.log"));
+        Self::start_at(address, address, &directory.join(name), arguments).await
+    }
+
+    /// Starts one that encrypts.
+    pub(super) async fn start_encrypted(
+        directory: &Path,
+        certificates: &Certificates,
+    ) -> Outcome<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let plain = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let options = format!(
+            "ssl_chain_cert={},ssl_key={},ssl_ca_cert={},ssl_verify_mode=2",
+            certificates.server.certificate.display(),
+            certificates.server.key.display(),
+            certificates.authority.display(),
+        );
+        let arguments = ["-Z", "-o", &options, "-l", &format!("notls:{plain}")].map(str::to_owned);
+        Self::start_at(address, plain, &directory.join("one"), &arguments).await
+    }
+
+    async fn start_at(
+        address: SocketAddr,
+        plain: SocketAddr,
+        file: &Path,
+        arguments: &[String],
+    ) -> Outcome<Self> {
+        let log = file.with_extension("log");
+        std::fs::create_dir_all(log.parent().unwrap_or(file))?;
         let arguments = arguments.to_vec();
         let command = move || {
             let mut command = Command::new("memcached");
@@ -157,15 +192,15 @@ impl Server {
             }
             command
         };
-        let ready = move || -> futures::future::BoxFuture<'static, bool> {
-            Box::pin(async move { TcpStream::connect(address).await.is_ok() })
+        let ready = move || -> BoxFuture<'static, bool> {
+            Box::pin(async move { TcpStream::connect(plain).await.is_ok() })
         };
         let daemon = Daemon::start(command, &log, Box::new(ready)).await?;
-        Ok(Self { daemon, address, log })
+        Ok(Self { daemon, address, plain, log })
     }
 
     async fn connect(&self, password: Option<&str>) -> Outcome<Connection> {
-        let stream = BufReader::new(TcpStream::connect(self.address).await?);
+        let stream = BufReader::new(TcpStream::connect(self.plain).await?);
         let mut connection = Connection { stream };
         if let Some(password) = password {
             connection.set("auth", &format!("{USER} {password}")).await?;

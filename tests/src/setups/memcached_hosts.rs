@@ -1,7 +1,7 @@
 //! Three memcached that share the items.
 
 use super::memcached::{FACTS, Memcached, Server};
-use super::{Backend, GetManyCost, RealBackend, Setup};
+use super::{GetManyCost, RealBackend, Setup};
 
 pub(super) const SETUP: Setup = Setup {
     name: "memcached_hosts",
@@ -14,7 +14,7 @@ pub(super) const SETUP: Setup = Setup {
                 for name in ["one", "two", "three"] {
                     servers.push(Server::start(&directory, name, &[]).await?);
                 }
-                Ok(Box::new(Memcached { servers, password: None }) as Box<dyn Backend>)
+                Ok(Memcached::open(servers))
             })
         },
         keeps_entries: false,

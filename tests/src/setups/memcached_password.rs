@@ -17,7 +17,8 @@ pub(super) const SETUP: Setup = Setup {
                 std::fs::write(&file, format!("{USER}:{PASSWORD}\n"))?;
                 let arguments = ["-Y".to_owned(), file.display().to_string()];
                 let servers = vec![Server::start(&directory, "one", &arguments).await?];
-                Ok(Box::new(Memcached { servers, password: Some(PASSWORD) }) as Box<dyn Backend>)
+                let (password, access) = (Some(PASSWORD), String::new());
+                Ok(Box::new(Memcached { servers, password, access }) as Box<dyn Backend>)
             })
         },
         keeps_entries: false,

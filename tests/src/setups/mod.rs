@@ -10,6 +10,7 @@ mod filetree_v1;
 mod memcached;
 mod memcached_hosts;
 mod memcached_password;
+mod memcached_tls;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
@@ -41,6 +42,7 @@ pub const ALL: &[Setup] = &[
     memcached::SETUP,
     memcached_hosts::SETUP,
     memcached_password::SETUP,
+    memcached_tls::SETUP,
 ];
 
 /// One way to run a store.

@@ -24,8 +24,8 @@ pub(super) trait Batch: Sync {
     /// How many answers it has.
     fn len(&self) -> usize;
 
-    /// The commands.
-    fn commands(&self) -> Vec<u8>;
+    /// The commands, each with what belongs to it.
+    fn commands(&self) -> impl Iterator<Item = String> + Send;
 
     /// Reads the answers. After an error the connection must not be used again, and
     /// `answers` has those that came before it.
@@ -50,17 +50,9 @@ impl Batch for Get<'_> {
         self.names.len()
     }
 
-    fn commands(&self) -> Vec<u8> {
-        let mut commands = Vec::new();
-        for names in self.names.chunks(NAMES_PER_GET_MAX) {
-            commands.extend_from_slice(b"get");
-            for name in names {
-                commands.push(b' ');
-                commands.extend_from_slice(name.as_bytes());
-            }
-            commands.extend_from_slice(b"\r\n");
-        }
-        commands
+    fn commands(&self) -> impl Iterator<Item = String> + Send {
+        let get = |names: &[&str]| format!("get {}\r\n", names.join(" "));
+        self.names.chunks(NAMES_PER_GET_MAX).map(get)
     }
 
     async fn read<R: Source>(
@@ -98,13 +90,10 @@ impl Batch for Set<'_> {
         self.items.len()
     }
 
-    fn commands(&self) -> Vec<u8> {
-        let mut commands = Vec::new();
-        for Item { name, exptime, value } in &self.items {
-            let line = format!("set {name} 0 {exptime} {}\r\n", value.len());
-            commands.extend([line.as_bytes(), value.as_bytes(), b"\r\n"].concat());
-        }
-        commands
+    fn commands(&self) -> impl Iterator<Item = String> + Send {
+        self.items.iter().map(|Item { name, exptime, value }| {
+            format!("set {name} 0 {exptime} {}\r\n{value}\r\n", value.len())
+        })
     }
 
     async fn read<R: Source>(
@@ -116,7 +105,9 @@ impl Batch for Set<'_> {
             answers.push(match from.line().await? {
                 b"STORED" => Ok(()),
                 b"SERVER_ERROR object too large for cache" => Err(Fault::TooLarge),
-                b"SERVER_ERROR out of memory storing object" => Err(Fault::Full),
+                // while it makes room for the item, or while it reads a large one
+                b"SERVER_ERROR out of memory storing object"
+                | b"SERVER_ERROR Out of memory during read" => Err(Fault::Full),
                 other => return Err(unexpected(other)),
             });
         }
@@ -139,9 +130,8 @@ impl Batch for Delete<'_> {
         self.names.len()
     }
 
-    fn commands(&self) -> Vec<u8> {
-        let commands = |name| format!("get {name}\r\ndelete {name}\r\n").into_bytes();
-        self.names.iter().flat_map(commands).collect()
+    fn commands(&self) -> impl Iterator<Item = String> + Send {
+        self.names.iter().map(|name| format!("get {name}\r\ndelete {name}\r\n"))
     }
 
     async fn read<R: Source>(
@@ -178,8 +168,8 @@ impl Batch for Version {
         1
     }
 
-    fn commands(&self) -> Vec<u8> {
-        b"version\r\n".to_vec()
+    fn commands(&self) -> impl Iterator<Item = String> + Send {
+        std::iter::once("version\r\n".to_owned())
     }
 
     async fn read<R: Source>(
@@ -209,10 +199,11 @@ impl Batch for LogIn<'_> {
         1
     }
 
-    fn commands(&self) -> Vec<u8> {
+    fn commands(&self) -> impl Iterator<Item = String> + Send {
         let Self { username, password } = self;
         let bytes = username.len() + 1 + password.len();
-        format!("set auth 0 0 {bytes}\r\n{username} {password}\r\n").into_bytes()
+        let command = format!("set auth 0 0 {bytes}\r\n{username} {password}\r\n");
+        std::iter::once(command)
     }
 
     async fn read<R: Source>(

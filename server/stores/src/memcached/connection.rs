@@ -1,14 +1,11 @@
 //! A connection to a memcached server.
 
-use std::sync::Arc;
-
-use kvgate_core::{Error, Kind, Result, Secret};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
+
+use kvgate_core::Secret;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,7 +15,6 @@ use tokio_rustls::client::TlsStream;
 use super::address::Address;
 use super::commands::{Batch, LogIn, Version};
 use super::reader::{Fault, Reader};
-use crate::tls::{TlsFiles, TlsSettings, install_cryptography};
 
 /// How connections are made.
 pub(super) struct Connecting {
@@ -78,13 +74,16 @@ impl Connection {
         batch: &B,
         answers: &mut Vec<Result<B::Answer, Fault>>,
     ) -> Result<(), Fault> {
-        let commands = batch.commands();
         let (from_server, mut to_server) = split(&mut self.stream);
         let mut reader = Reader::new(BufReader::new(from_server), self.patience);
         let sending = async {
-            // if it fails no answer comes, or one that says more
-            if to_server.write_all(&commands).await.is_ok() {
-                drop(to_server.flush().await);
+            for piece in pieces(batch.commands()) {
+                // if it fails no answer comes, or one that says more
+                if to_server.write_all(piece.as_bytes()).await.is_err()
+                    || to_server.flush().await.is_err()
+                {
+                    break;
+                }
             }
             std::future::pending::<Infallible>().await
         };
@@ -95,6 +94,8 @@ impl Connection {
         if reader.source().buffer().is_empty() {
             Ok(())
         } else {
+            // then nobody knows what they are the answers to
+            answers.clear();
             Err(Fault::Nonsense("more than the answers"))
         }
     }
@@ -117,6 +118,23 @@ impl Connection {
     }
 }
 
+/// How many bytes of commands are written at once, unless one has more.
+const PIECE_BYTES: usize = 8 * 1024;
+
+/// Puts commands together to pieces that are written at once, so that each begins a
+/// record of TLS and ends with one: memcached (1.6.18) reads a value to its end and then
+/// forgets what else came in the same record, until more comes.
+fn pieces(commands: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
+    let mut commands = commands.peekable();
+    std::iter::from_fn(move || {
+        let mut piece = commands.next()?;
+        while let Some(next) = commands.next_if(|next| piece.len() + next.len() <= PIECE_BYTES) {
+            piece.push_str(&next);
+        }
+        Some(piece)
+    })
+}
+
 /// A stream of bytes, encrypted or not.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     fn is_quiet(&self) -> bool;
@@ -136,40 +154,16 @@ impl Stream for TlsStream<TcpStream> {
     }
 }
 
-/// What encrypts connections.
-pub(super) fn tls(settings: &TlsSettings) -> Result<TlsConnector> {
-    install_cryptography();
-    let TlsFiles { authorities, identity } = settings.read()?;
-    let mut roots = RootCertStore::empty();
-    if let Some(pem) = authorities {
-        for certificate in certificates("ca_file", &pem)? {
-            roots.add(certificate).map_err(|e| unusable("ca_file", e))?;
-        }
-    } else {
-        // those that can't be read are no reason to do without the others
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots);
-    let config = match identity {
-        None => config.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let key = PrivateKeyDer::from_pem_slice(&key).map_err(|e| unusable("key_file", e))?;
-            let chain = certificates("cert_file", &certificate)?;
-            config.with_client_auth_cert(chain, key).map_err(|e| unusable("key_file", e))?
-        }
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn certificates(name: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    let read = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let read = read.map_err(|e| unusable(name, e))?;
-    if read.is_empty() {
-        return Err(Error::new(Kind::Misconfigured, format!("tls.{name} has no certificate")));
+    #[test]
+    fn commands_are_not_cut() {
+        let sizes = [1, PIECE_BYTES - 1, 1, PIECE_BYTES - 1, 2, 3 * PIECE_BYTES, 5, 6];
+        let commands = sizes.map(|size| "x".repeat(size));
+        let written: Vec<_> = pieces(commands.into_iter()).map(|piece| piece.len()).collect();
+        assert_eq!(written, [PIECE_BYTES, PIECE_BYTES, 2, 3 * PIECE_BYTES, 11]);
+        assert_eq!(pieces(std::iter::empty()).count(), 0);
     }
-    Ok(read)
-}
-
-fn unusable(name: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Kind::Misconfigured, format!("tls.{name} can't be used")).with_source(error)
 }

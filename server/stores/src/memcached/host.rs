@@ -48,44 +48,54 @@ impl Host {
     /// Sends a batch and answers it. An outer error means that it has no answer at
     /// all; a batch that broke off has the error in place of each answer that it lacks.
     pub(super) async fn ask<B: Batch>(&self, batch: &B) -> Result<Vec<Result<B::Answer>>> {
-        let patience = self.connecting.timeout;
-        let permit = timeout(patience, self.permits.acquire()).await;
-        let _permit = permit.map_err(|_| self.busy())?.map_err(|_| self.busy())?;
-        let idle = self.take_idle();
-        let may_be_stale = idle.is_some();
-        let mut lease = self.lease(idle).await?;
+        let waited = timeout(self.connecting.timeout, self.permits.acquire()).await;
+        let _permit = waited.map_err(|_| self.busy())?.map_err(|_| self.busy())?;
         let mut answers = Vec::with_capacity(batch.len());
-        let mut ended = lease.run(batch, &mut answers).await;
-        if let Err(Fault::Lost(_)) = ended
-            && may_be_stale
-            && B::READS
-            && answers.is_empty()
-        {
-            // the server closed the connection while nobody used it, maybe because it
-            // was restarted. Writes are not sent again: the first ones may have been
-            // carried out, and somebody else's write since then must not be undone
-            drop(lease);
-            lease = self.lease(None).await?;
-            ended = lease.run(batch, &mut answers).await;
-        }
-        let error = match ended {
-            Ok(()) => {
-                lease.give_back();
-                None
-            }
-            Err(fault) => Some(self.broken_off::<B>(fault)),
-        };
-        if let Some(error) = &error
-            && answers.is_empty()
-        {
-            return Err(error.clone());
-        }
+        let ended = self.run(batch, &mut answers).await?;
         let mut answers: Vec<_> =
             answers.into_iter().map(|answer| answer.map_err(|fault| self.error(fault))).collect();
-        if let Some(error) = error {
+        if let Err(fault) = ended {
+            let error = self.broken_off::<B>(fault);
+            if answers.is_empty() {
+                return Err(error);
+            }
             answers.resize_with(batch.len(), || Err(error.clone()));
         }
         Ok(answers)
+    }
+
+    /// Runs a batch over an idle connection or a new one. An outer error means that
+    /// there is none, so that nothing was sent.
+    async fn run<B: Batch>(
+        &self,
+        batch: &B,
+        answers: &mut Vec<Result<B::Answer, Fault>>,
+    ) -> Result<Result<(), Fault>> {
+        if let Some(idle) = self.take_idle() {
+            match self.run_over(idle, batch, answers).await {
+                // the server had closed it while nobody used it, maybe because it was
+                // restarted. A write is not sent again: it may have been carried out,
+                // and what somebody else has put since then must not be replaced by it
+                Err(Fault::Lost(_)) if B::READS && answers.is_empty() => {}
+                ended => return Ok(ended),
+            }
+        }
+        self.close_surplus();
+        let connected = self.connecting.connect(&self.address).await;
+        let connection = connected.map_err(|fault| self.error(fault))?;
+        Ok(self.run_over(connection, batch, answers).await)
+    }
+
+    async fn run_over<B: Batch>(
+        &self,
+        connection: Connection,
+        batch: &B,
+        answers: &mut Vec<Result<B::Answer, Fault>>,
+    ) -> Result<(), Fault> {
+        let mut lease = Lease { host: self, connection: Some(connection) };
+        lease.run(batch, answers).await?;
+        lease.give_back();
+        Ok(())
     }
 
     /// An idle connection of this runtime that can be used, as far as is known.
@@ -99,18 +109,6 @@ impl Host {
             }
         }
         None
-    }
-
-    /// The right to use this connection, or a new one.
-    async fn lease(&self, idle: Option<Connection>) -> Result<Lease<'_>> {
-        let connection = if let Some(connection) = idle {
-            connection
-        } else {
-            self.close_surplus();
-            let connected = self.connecting.connect(&self.address).await;
-            connected.map_err(|fault| self.error(fault))?
-        };
-        Ok(Lease { host: self, connection: Some(connection) })
     }
 
     /// Makes room for a new connection among those that other runtimes left idle.

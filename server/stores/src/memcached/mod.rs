@@ -21,6 +21,7 @@ mod item;
 mod reader;
 mod ring;
 mod settings;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,7 @@ impl StoreConfig for Config {
     fn open(self, clock: Arc<dyn Clock>) -> Result<MemcachedStore> {
         let connecting = Arc::new(Connecting {
             credentials: self.credentials,
-            tls: self.tls.as_ref().map(connection::tls).transpose()?,
+            tls: self.tls.as_ref().map(tls::connector).transpose()?,
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
         });

@@ -35,8 +35,8 @@ impl<R: Source> Reader<R> {
         in_time(self.patience, bounded.read_until(b'\n', &mut self.line)).await?;
         match self.line.strip_suffix(b"\r\n") {
             Some(line) => Ok(line),
-            None if self.line.len() as u64 == LINE_BYTES_MAX => {
-                Err(Fault::Nonsense("a line without end"))
+            None if self.line.ends_with(b"\n") || self.line.len() as u64 == LINE_BYTES_MAX => {
+                Err(Fault::Nonsense("a line that does not end as lines do"))
             }
             None => Err(Fault::Lost(io::ErrorKind::UnexpectedEof.into())),
         }

@@ -13,6 +13,9 @@ use super::address::{Address, PORT};
 use super::connection::Credentials;
 use crate::tls::TlsSettings;
 
+/// The least that memcached takes for its `-I`.
+const ITEM_BYTES_MAX_LEAST: usize = 1024;
+
 /// Settings of a Memcached store, as they are used.
 #[derive(Deserialize)]
 #[serde(try_from = "Settings")]
@@ -48,7 +51,7 @@ struct Settings {
     /// Several servers, as `host:port`, instead of `host` and `port`. Keys are spread
     /// over them by ketama, which goes by what is written here: a server that is
     /// written in another way, added or removed takes its share of the keys with it.
-    hosts: Vec<String>,
+    hosts: Option<Vec<String>>,
     /// The user, where the servers ask for one.
     username: Option<String>,
     /// The user's password.
@@ -68,7 +71,8 @@ struct Settings {
     connect_timeout: Duration,
     /// The largest item that the servers take, in bytes: their option `-I`. Names, times
     /// and value of an entry must fit in it together.
-    item_bytes_max: NonZeroUsize,
+    #[schemars(range(min = ITEM_BYTES_MAX_LEAST))]
+    item_bytes_max: usize,
     /// How an item's name is made from names that memcached can't take.
     sanitize: Sanitize,
 }
@@ -78,14 +82,14 @@ impl Default for Settings {
         Self {
             host: None,
             port: None,
-            hosts: Vec::new(),
+            hosts: None,
             username: None,
             password: None,
             tls: None,
             connections: const { NonZeroUsize::new(16).unwrap() },
             timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(2),
-            item_bytes_max: const { NonZeroUsize::new(1024 * 1024).unwrap() },
+            item_bytes_max: 1024 * 1024,
             sanitize: Sanitize::default(),
         }
     }
@@ -95,6 +99,9 @@ impl TryFrom<Settings> for Config {
     type Error = String;
 
     fn try_from(settings: Settings) -> Result<Self, String> {
+        if settings.item_bytes_max < ITEM_BYTES_MAX_LEAST {
+            return Err(format!("item_bytes_max: expected at least {ITEM_BYTES_MAX_LEAST}"));
+        }
         Ok(Self {
             addresses: settings.addresses()?,
             credentials: match (settings.username, settings.password) {
@@ -107,7 +114,7 @@ impl TryFrom<Settings> for Config {
             connections: settings.connections,
             timeout: settings.timeout,
             connect_timeout: settings.connect_timeout,
-            item_bytes_max: settings.item_bytes_max.get(),
+            item_bytes_max: settings.item_bytes_max,
             sanitize: settings.sanitize,
         })
     }
@@ -116,15 +123,18 @@ impl TryFrom<Settings> for Config {
 impl Settings {
     fn addresses(&self) -> Result<Vec<Address>, String> {
         let port = self.port.map_or(PORT, NonZeroU16::get);
-        if self.hosts.is_empty() {
+        let Some(hosts) = &self.hosts else {
             let host = self.host.as_deref().unwrap_or("127.0.0.1");
             return Ok(vec![Address::parse(host, port).map_err(|e| format!("host: {e}"))?]);
-        }
+        };
         if self.host.is_some() || self.port.is_some() {
             return Err("hosts, and host or port: expected one of the two".to_owned());
         }
+        if hosts.is_empty() {
+            return Err("hosts: expected at least one".to_owned());
+        }
         let mut addresses = Vec::new();
-        for host in &self.hosts {
+        for host in hosts {
             let address = Address::parse(host, PORT).map_err(|e| format!("hosts: {e}"))?;
             if addresses.contains(&address) {
                 return Err(format!("hosts: {address} is there twice"));
