@@ -23,6 +23,8 @@ pub mod memory;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -171,5 +173,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
         adapter: adapter!("memcached", memcached::Config),
+    },
+    StoreType {
+        word: "redis",
+        title: "Redis",
+        summary: "Redis: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("redis", redis::Config),
     },
 ];

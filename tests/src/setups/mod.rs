@@ -15,6 +15,8 @@ mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+mod redis;
+mod redis_backend;
 mod simple;
 
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub const ALL: &[Setup] = &[
     memcached_hosts::SETUP,
     memcached_password::SETUP,
     memcached_tls::SETUP,
+    redis::SETUP,
 ];
 
 /// One way to run a store.
