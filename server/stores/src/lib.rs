@@ -177,7 +177,7 @@ pub static STORE_TYPES: &[StoreType] = &[
     StoreType {
         word: "redis",
         title: "Redis",
-        summary: "Redis: one server, a cluster, or by Sentinel",
+        summary: "strings in Redis; a cluster and Sentinel are not tested yet",
         stability: Stability::Stable,
         for_production: true,
         tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",

@@ -76,8 +76,12 @@ pub(crate) async fn ends(setup: &'static Setup) -> Outcome {
     })
     .await?;
     if pair.capabilities.list_keys {
-        let call = here.describe("ListKeys", &"");
-        expect_equal(call, here.keys("", 0).await?, Vec::<String>::new())?;
+        // a backend's own clock may be coarser than the entry's: Python gives Redis whole
+        // seconds, and a listing there knows nothing else
+        until("what has expired is no longer listed", async || {
+            Ok(here.keys("", 0).await?.is_empty().then_some(()))
+        })
+        .await?;
     }
     Ok(())
 }
