@@ -16,6 +16,8 @@ from key_value.aio.stores.filetree import (
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.memcached import MemcachedStore
+from key_value.aio.stores.redis import RedisStore
 
 
 def open_disk(directory: str):
@@ -40,12 +42,22 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_memcached(host: str, port: int):
+    return MemcachedStore(host=host, port=port)
+
+
+def open_redis(host: str, port: int):
+    return RedisStore(host=host, port=port)
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "memcached": open_memcached,
+    "redis": open_redis,
 }
 
 

@@ -1,26 +1,24 @@
-//! Certificates for servers and clients that speak TLS.
+//! Certificates for backends that encrypt: an authority of the test's own, and what it
+//! signs.
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::failure::Outcome;
 
-/// An authority of the tests' own, and what it has signed, as files in PEM.
+/// PEM files, each certificate with its key.
 pub struct Certificates {
-    /// The certificate of the authority.
+    /// The authority's certificate.
     pub authority: PathBuf,
-    /// For a server on loopback.
-    pub server: Identity,
-    /// For a client.
-    pub client: Identity,
+    /// For the server on this machine.
+    pub server: Files,
+    /// For its client.
+    pub client: Files,
 }
 
 /// A certificate and its key.
-pub struct Identity {
+pub struct Files {
     /// The certificate.
     pub certificate: PathBuf,
     /// The key.
@@ -31,42 +29,46 @@ impl Certificates {
     /// Makes them in a directory, which is made.
     pub fn make(directory: &Path) -> Outcome<Self> {
         std::fs::create_dir_all(directory)?;
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let key = KeyPair::generate()?;
-        let authority = directory.join("authority.pem");
-        std::fs::write(&authority, params.self_signed(&key)?.pem())?;
-        let issuer = Issuer::new(params, key);
-        let sign = |name: &str, purpose: ExtendedKeyUsagePurpose| -> Outcome<Identity> {
-            let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-            let mut params = CertificateParams::new(names)?;
-            params.extended_key_usages = vec![purpose];
+        let mut of_authority = parameters("authority", &[])?;
+        of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(of_authority, KeyPair::generate()?)?;
+        let file = directory.join("authority.pem");
+        std::fs::write(&file, authority.pem())?;
+        let sign = |name: &str, of: &[&str]| -> Outcome<Files> {
             let key = KeyPair::generate()?;
-            let certificate = params.signed_by(&key, &issuer)?;
-            let identity = Identity {
+            let certificate = parameters(name, of)?.signed_by(&key, &authority)?;
+            let files = Files {
                 certificate: directory.join(format!("{name}.pem")),
-                key: directory.join(format!("{name}.key")),
+                key: directory.join(format!("{name}-key.pem")),
             };
-            std::fs::write(&identity.certificate, certificate.pem())?;
-            std::fs::write(&identity.key, key.serialize_pem())?;
-            Ok(identity)
+            std::fs::write(&files.certificate, certificate.pem())?;
+            std::fs::write(&files.key, key.serialize_pem())?;
+            Ok(files)
         };
         Ok(Self {
-            authority,
-            server: sign("server", ExtendedKeyUsagePurpose::ServerAuth)?,
-            client: sign("client", ExtendedKeyUsagePurpose::ClientAuth)?,
+            authority: file,
+            server: sign("server", &["localhost", "127.0.0.1"])?,
+            client: sign("client", &["client"])?,
         })
     }
 
     /// The `tls` setting of a store, as lines of TOML: it trusts the authority, and
     /// shows a certificate if it has one.
-    pub fn settings(&self, own: Option<&Identity>) -> String {
+    pub fn settings(&self, own: Option<&Files>) -> String {
         let mut settings = vec![("ca_file", &self.authority)];
-        if let Some(Identity { certificate, key }) = own {
+        if let Some(Files { certificate, key }) = own {
             settings.extend([("cert_file", certificate), ("key_file", key)]);
         }
         let line = |(name, file): (&str, &PathBuf)| format!("tls.{name} = '{}'\n", file.display());
         settings.into_iter().map(line).collect()
     }
+}
+
+/// What a certificate says. Its own name must differ from its authority's, or it is
+/// taken for one that has signed itself.
+fn parameters(name: &str, of: &[&str]) -> Outcome<CertificateParams> {
+    let of: Vec<_> = of.iter().map(|name| (*name).to_owned()).collect();
+    let mut parameters = CertificateParams::new(of)?;
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    Ok(parameters)
 }

@@ -15,6 +15,8 @@ use serde_json::Value;
 pub mod disk;
 #[cfg(feature = "filetree")]
 pub mod filetree;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "multidisk")]
@@ -164,6 +166,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "memcached",
+        title: "Memcached",
+        summary: "items in memcached, on one host or several",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
+        adapter: adapter!("memcached", memcached::Config),
     },
     StoreType {
         word: "redis",

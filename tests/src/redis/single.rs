@@ -41,10 +41,8 @@ impl Single {
     /// Starts a server that keeps its data below a directory.
     pub async fn start(product: Product, directory: &Path, options: Options) -> Outcome<Self> {
         let port = ports::free()?;
-        let certificates = match options.tls {
-            true => Some(Certificates::make(&directory.join("certificates"))?),
-            false => None,
-        };
+        let made = options.tls.then(|| Certificates::make(&directory.join("certificates")));
+        let certificates = made.transpose()?;
         let listening = match &certificates {
             Some(certificates) => tls(port, certificates, options.client_certificate),
             None => format!("port {port}\n"),

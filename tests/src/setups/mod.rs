@@ -7,6 +7,10 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod memcached;
+mod memcached_hosts;
+mod memcached_password;
+mod memcached_tls;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
@@ -43,6 +47,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    memcached::SETUP,
+    memcached_hosts::SETUP,
+    memcached_password::SETUP,
+    memcached_tls::SETUP,
     redis::SETUP,
     redis_password::SETUP,
     redis_tls::SETUP,
