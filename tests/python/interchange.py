@@ -10,6 +10,11 @@ import json
 import sys
 from pathlib import Path
 
+from glide import (
+    GlideClientConfiguration,
+    GlideClusterClientConfiguration,
+    NodeAddress,
+)
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
@@ -18,6 +23,11 @@ from key_value.aio.stores.filetree import (
 )
 from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.redis import RedisStore
+from key_value.aio.stores.valkey import ValkeyStore
+
+# How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
+# own default is 250.
+VALKEY_TIMEOUT_MS = 10_000
 
 
 def open_disk(directory: str):
@@ -50,6 +60,22 @@ def open_redis(host: str, port: int):
     return RedisStore(host=host, port=port)
 
 
+def open_valkey(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClientConfiguration(addresses, request_timeout=VALKEY_TIMEOUT_MS)
+    )
+
+
+def open_valkey_cluster(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClusterClientConfiguration(
+            addresses, request_timeout=VALKEY_TIMEOUT_MS
+        )
+    )
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
@@ -58,6 +84,8 @@ OPEN = {
     "filetree_v1": open_filetree_v1,
     "memcached": open_memcached,
     "redis": open_redis,
+    "valkey": open_valkey,
+    "valkey_cluster": open_valkey_cluster,
 }
 
 

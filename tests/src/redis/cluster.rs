@@ -60,9 +60,18 @@ impl Cluster {
 
     /// The nodes that are primaries now.
     pub fn primaries(&self) -> Outcome<Vec<usize>> {
+        self.primaries_among(|_| true)
+    }
+
+    /// The primaries without one node, which may be gone.
+    pub fn primaries_but(&self, number: usize) -> Outcome<Vec<usize>> {
+        self.primaries_among(|other| other != number)
+    }
+
+    fn primaries_among(&self, is_asked: impl Fn(usize) -> bool) -> Outcome<Vec<usize>> {
         let mut primaries = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
-            if node.ask(&["ROLE"])?.starts_with("master") {
+            if is_asked(number) && node.ask(&["ROLE"])?.starts_with("master") {
                 primaries.push(number);
             }
         }

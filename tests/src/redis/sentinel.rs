@@ -56,17 +56,20 @@ impl Sentinel {
         Ok(started)
     }
 
-    /// Has the replica take over from the primary.
+    /// Has the replica take over from the primary, which becomes its replica.
     pub async fn fail_over(&self) -> Outcome {
-        let before = self.primary()?.port;
+        let before = self.primary()?;
         self.sentinel.ask(&["SENTINEL", "FAILOVER", SERVICE])?;
-        until_boxed("the other server is the primary", || {
-            Box::pin(async move { Ok((self.primary()?.port != before).then_some(())) })
+        until_boxed("the servers have changed places", || {
+            Box::pin(async move {
+                let changed = self.primary()?.port != before.port;
+                Ok((changed && before.ask(&["ROLE"])?.starts_with("slave")).then_some(()))
+            })
         })
         .await
     }
 
-    /// Kills the server that is not the primary any more.
+    /// Stops the server that is not the primary.
     pub async fn stop_replica(&self) -> Outcome {
         let primary = self.primary()?.port;
         for server in self.servers.iter().filter(|server| server.port != primary) {
