@@ -17,6 +17,8 @@ pub mod disk;
 pub mod filetree;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "multidisk")]
 pub mod multidisk;
 #[cfg(feature = "null")]
@@ -160,5 +162,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "mongodb",
+        title: "MongoDB",
+        summary: "documents in a MongoDB database; values come back equal, not letter for letter",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "mongo-java-server 1.47 (speaks MongoDB 5.0's protocol; MongoDB itself was \
+                      not run) and py-key-value-aio 0.5.0",
+        adapter: adapter!("mongodb", mongodb::Config),
     },
 ];
