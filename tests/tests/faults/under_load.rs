@@ -1,6 +1,7 @@
 //! A backend that is restarted while many callers read and write.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use kvgate_tests::client::{Answer, Collection};
@@ -15,6 +16,9 @@ const CALLERS: usize = 32;
 
 /// Entries that each caller has stored before and after the restart.
 const ENTRIES: u64 = 50;
+
+/// How long a caller waits after it was told that the store is unavailable.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Callers see either the truth or `UNAVAILABLE`, and all of them go on afterwards.
 pub(crate) async fn restarted(real: Real) -> Outcome {
@@ -94,6 +98,9 @@ impl Caller {
             let put = self.here.put(&self.key, format!(r#"{{"n":{next}}}"#)).await;
             if self.succeeded("Put", put)?.is_some() {
                 self.acknowledged.store(next, Ordering::SeqCst);
+            } else {
+                // as callers do, so that they don't take the backend's processor
+                tokio::time::sleep(PAUSE).await;
             }
             if let Some(found) = self.succeeded("Get", self.here.value(&self.key).await)? {
                 self.check(found.as_deref(), real)?;
