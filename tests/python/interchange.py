@@ -16,6 +16,7 @@ from key_value.aio.stores.filetree import (
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.mongodb import MongoDBStore
 
 
 def open_disk(directory: str):
@@ -40,12 +41,17 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_mongodb(url: str, db_name: str):
+    return MongoDBStore(url=url, db_name=db_name)
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "mongodb": open_mongodb,
 }
 
 

@@ -9,6 +9,7 @@ mod filetree;
 mod filetree_v1;
 mod memory;
 mod memory_prefixed;
+mod mongodb;
 mod multidisk;
 mod null;
 mod simple;
@@ -35,6 +36,7 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    mongodb::SETUP,
 ];
 
 /// One way to run a store.
@@ -135,6 +137,11 @@ impl Place<'_> {
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
     }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
+    }
 }
 
 /// What is special about a setup.
@@ -150,6 +157,12 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// Whether the backend that runs here refuses a collection that the store would take.
+    pub refuses_collection: fn(&str) -> bool,
+    /// Values whose text has one of these in it are refused.
+    pub refused_values: &'static [&'static str],
+    /// Values that are nested deeper are refused.
+    pub nesting_max: Option<usize>,
 }
 
 impl Facts {
@@ -161,6 +174,9 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            refuses_collection: |_| false,
+            refused_values: &[],
+            nesting_max: None,
         }
     }
 }

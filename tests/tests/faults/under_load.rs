@@ -15,7 +15,7 @@ use crate::scene::{Front, Scene, unavailable};
 const CALLERS: usize = 32;
 
 /// Entries that each caller has stored before and after the restart.
-const ENTRIES: u64 = 50;
+const ENTRIES: u64 = 10;
 
 /// How long a caller waits after it was told that the store is unavailable.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -54,14 +54,12 @@ async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
 
 /// Waits until every caller has stored so many entries more.
 async fn all_store(callers: &[Caller], more: u64) -> Outcome {
-    for caller in callers {
-        let before = caller.acknowledged();
-        until(format!("writes of {} are acknowledged", caller.key), async || {
-            Ok((caller.acknowledged() >= before + more).then_some(()))
-        })
-        .await?;
-    }
-    Ok(())
+    let enough: Vec<u64> = callers.iter().map(|caller| caller.acknowledged() + more).collect();
+    until(format!("every caller has stored {more} entries more"), async || {
+        let mut pairs = callers.iter().zip(&enough);
+        Ok(pairs.all(|(caller, enough)| caller.acknowledged() >= *enough).then_some(()))
+    })
+    .await
 }
 
 /// Counts upwards under one key, and reads what it has written.

@@ -80,9 +80,7 @@ impl Database {
         indexes: &[Document],
     ) -> Result<()> {
         let command = doc! { "createIndexes": collection, "indexes": indexes };
-        let command = RawDocumentBuf::try_from(command)
-            .map_err(|_| Error::new(Kind::Internal, "the indexes are not BSON"))?;
-        self.write(command, self.config.timeout).await.map(drop)
+        self.write(raw(&command)?, self.config.timeout).await.map(drop)
     }
 
     /// Runs the statements of an `update`, all of them even if one fails.
@@ -95,6 +93,21 @@ impl Database {
         self.write(command, self.config.timeout).await
     }
 
+    /// Deletes the newest document that matches and answers with these of its members.
+    pub(super) async fn find_and_delete(
+        &self,
+        collection: &str,
+        filter: Document,
+        members: Document,
+    ) -> Result<Option<RawDocumentBuf>> {
+        let command = doc! {
+            "findAndModify": collection, "query": filter, "sort": { "created_at": -1 },
+            "remove": true, "fields": members,
+        };
+        let answer = self.write(raw(&command)?, self.config.timeout).await?;
+        answer.get_document("value").ok().map(raw).transpose()
+    }
+
     /// Deletes what matches and answers how many documents that were.
     pub(super) async fn delete(
         &self,
@@ -104,9 +117,7 @@ impl Database {
     ) -> Result<u64> {
         let statement = doc! { "q": filter, "limit": 0 };
         let command = doc! { "delete": collection, "deletes": [statement] };
-        let command = RawDocumentBuf::try_from(command)
-            .map_err(|_| Error::new(Kind::Internal, "the filter is not BSON"))?;
-        let answer = self.write(command, timeout).await?;
+        let answer = self.write(raw(&command)?, timeout).await?;
         if let Some(failed) = write_errors(&answer)?.first() {
             return Err(fault::of_statement(failed.code).may_have_happened());
         }
@@ -142,6 +153,11 @@ impl Database {
             Err(_) => Err(fault::no_answer(self.config.timeout)),
         }
     }
+}
+
+fn raw(document: &Document) -> Result<RawDocumentBuf> {
+    RawDocumentBuf::try_from(document)
+        .map_err(|_| Error::new(Kind::Internal, "a document can't be written as BSON"))
 }
 
 /// A statement of a write that failed.
@@ -182,7 +198,8 @@ async fn open(config: &Config) -> Result<Opened> {
         .await
         .map_err(|error| fault::of_read(&error))?;
     options.app_name.get_or_insert_with(|| "kvgate".to_owned());
-    options.connect_timeout.get_or_insert(config.connect_timeout);
+    // also how long a heartbeat may take: one that fails ends all calls that are under way
+    options.connect_timeout.get_or_insert(config.timeout);
     // the driver's 30 s are too long to wait for a backend that is down
     options.server_selection_timeout.get_or_insert(config.connect_timeout);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);

@@ -85,14 +85,10 @@ pub(super) fn collection(document: &RawDocument) -> Option<&str> {
     text(document, "collection")
 }
 
-/// The time at which a document was made.
-pub(super) fn created_at(document: &RawDocument) -> Result<Option<Timestamp>> {
-    time(document, "created_at")
-}
-
-/// The time at which a document expires.
-pub(super) fn expires_at(document: &RawDocument) -> Result<Option<Timestamp>> {
-    time(document, "expires_at")
+/// When a document was made and when it expires, as far as that can be read.
+pub(super) fn times(document: &RawDocument) -> (Option<Timestamp>, Option<Timestamp>) {
+    let readable = |name| time(document, name).ok().flatten();
+    (readable("created_at"), readable("expires_at"))
 }
 
 /// Matches every document with a key.
@@ -108,6 +104,13 @@ pub(super) fn ours() -> Document {
 /// Narrows a filter to what has not expired, whatever else may stand there for a time.
 pub(super) fn live(mut filter: Document, now: Timestamp) -> Document {
     filter.insert("expires_at", doc! { "$not": ended(now) });
+    filter
+}
+
+/// Narrows a filter to what was not made after a time.
+pub(super) fn created_by(mut filter: Document, time: Timestamp) -> Document {
+    let after = doc! { "$gt": DateTime::from_millis(floor_to_millis(time)) };
+    filter.insert("created_at", doc! { "$not": after });
     filter
 }
 

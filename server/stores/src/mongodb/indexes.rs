@@ -20,45 +20,77 @@ const COLLECTIONS_MAX: usize = 10_000;
 /// Remembers which collections have their indexes.
 #[derive(Default)]
 pub(super) struct Indexes {
-    seen: Mutex<HashMap<String, Instant>>,
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+/// What was seen of a collection.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: Instant,
+    keys_are_unique: bool,
 }
 
 impl Indexes {
-    /// Makes the indexes that py-key-value makes, unless they were there lately.
+    /// Makes the indexes unless they were there lately.
     ///
-    /// Nothing but speed depends on them, so a server that refuses them is obeyed: the TTL
-    /// index only removes what has expired already, and keys are unique by `_id`.
+    /// A server may refuse them, for want of a right or because the collection already
+    /// holds two documents with one key. It is obeyed: what kvgate stores has unique
+    /// `_id`s, and what has expired is hidden whether it is removed or not.
     pub(super) async fn ensure(&self, database: &Database, collection: &str) -> Result<()> {
-        let now = Instant::now();
-        if self.seen().get(collection).is_some_and(|seen| now - *seen < TRUSTED_FOR) {
+        if self.lately(collection).is_some() {
             return Ok(());
         }
-        for index in [by_key(), by_expiry()] {
-            match database.create_indexes(collection, &[index]).await {
-                Err(error) if fault::is_refusal(&error) => {
-                    tracing::warn!(collection, "an index can't be made, going on without: {error}");
-                }
-                made => made?,
-            }
+        let keys_are_unique = make(database, collection, unique_keys()).await?;
+        if !keys_are_unique {
+            make(database, collection, keys()).await?;
         }
+        make(database, collection, expiry()).await?;
         let mut seen = self.seen();
         if seen.len() >= COLLECTIONS_MAX {
             seen.clear();
         }
-        seen.insert(collection.to_owned(), now);
+        seen.insert(collection.to_owned(), Seen { at: Instant::now(), keys_are_unique });
         Ok(())
     }
 
+    /// Whether it is known that no two documents of the collection have one key.
+    pub(super) fn keys_are_unique(&self, collection: &str) -> bool {
+        self.lately(collection).is_some_and(|seen| seen.keys_are_unique)
+    }
+
+    fn lately(&self, collection: &str) -> Option<Seen> {
+        self.seen().get(collection).copied().filter(|seen| seen.at.elapsed() < TRUSTED_FOR)
+    }
+
     // a panic can't leave the map half changed: each change of it is one call
-    fn seen(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn by_key() -> Document {
+/// Answers whether the index is there.
+async fn make(database: &Database, collection: &str, index: Document) -> Result<bool> {
+    match database.create_indexes(collection, &[index]).await {
+        Ok(()) => Ok(true),
+        Err(error) if fault::is_refusal(&error) => {
+            tracing::warn!(collection, "going on without an index: {error}");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Its name leaves room for the index that py-key-value makes, which is not unique.
+fn unique_keys() -> Document {
+    doc! { "key": { "key": 1 }, "name": "key_unique", "unique": true }
+}
+
+/// As py-key-value makes it.
+fn keys() -> Document {
     doc! { "key": { "key": 1 }, "name": "key_1" }
 }
 
-fn by_expiry() -> Document {
+/// As py-key-value makes it.
+fn expiry() -> Document {
     doc! { "key": { "expires_at": 1 }, "name": "expires_at_1", "expireAfterSeconds": 0 }
 }

@@ -8,13 +8,14 @@
 mod database;
 mod document;
 mod fault;
+mod found;
 mod indexes;
 mod names;
 mod to_bson;
 mod to_json;
 mod writes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::ops::Bound;
@@ -73,11 +74,13 @@ pub struct Config {
     /// How collections are stored that no MongoDB collection can be named after.
     #[serde(default)]
     sanitize: Sanitize,
-    /// How long the backend may take for a call.
+    /// How long the backend may take for a command, of which a call of many keys needs
+    /// one for each 1,000.
     #[serde(default = "default_timeout", deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema")]
     timeout: Duration,
-    /// How long to wait for a connection, and for a server that can take a call.
+    /// How long to wait for a server that can take a call, before the backend counts as
+    /// down.
     #[serde(default = "default_connect_timeout", deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema")]
     connect_timeout: Duration,
@@ -128,12 +131,21 @@ pub struct MongoDbStore {
 }
 
 impl MongoDbStore {
-    /// Removes one key's documents that have not expired: those that have are left to the
-    /// TTL index, for only so does the count say that the entry was there.
+    /// Removes one key's document. Where others made several, the older ones go with it:
+    /// else they would come to light.
     async fn delete(&self, stored: &str, key: &str) -> Result<Option<Removed>> {
-        let filter = document::live(doc! { "key": key }, self.clock.now());
-        let removed = self.database.delete(stored, filter, self.timeout).await?;
-        Ok((removed > 0).then_some(Removed { expires_at: None }))
+        let (now, key) = (self.clock.now(), doc! { "key": key });
+        let members = doc! { "_id": 0, "created_at": 1, "expires_at": 1 };
+        let found = self.database.find_and_delete(stored, key.clone(), members).await?;
+        let Some(found) = found else { return Ok(None) };
+        // times that can't be read are none that have passed
+        let (created_at, expires_at) = document::times(&found);
+        if !self.indexes.keys_are_unique(stored) {
+            // what is put from now on stays
+            let older = document::created_by(key, created_at.unwrap_or(now));
+            self.database.delete(stored, older, self.timeout).await?;
+        }
+        Ok(Some(Removed { expires_at }))
     }
 
     /// The collection in a MongoDB collection as it was named, if it is to be listed.
@@ -193,7 +205,7 @@ impl Store for MongoDbStore {
             let options = FindOptions::builder().batch_size(batch_size).build();
             found.extend(self.database.find(&stored, filter, options).await?);
         }
-        let newest = newest_of_each_key(&found);
+        let newest = found::newest_of_each_key(&found);
         let entry = |key: &&str| newest.get(*key).map(|found| document::entry(found)).transpose();
         Ok(keys.iter().map(entry).collect())
     }
@@ -262,7 +274,7 @@ impl Store for MongoDbStore {
             .batch_size(u32::try_from(limit).unwrap_or(u32::MAX))
             .build();
         let found = self.database.find(&stored, doc! { "key": range }, options).await?;
-        Ok(page_of(&found, page))
+        Ok(found::page_of(&found, page))
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
@@ -314,41 +326,6 @@ impl Store for MongoDbStore {
         let nothing = doc! { "_id": "" };
         self.database.find("default_collection", nothing, options).await.map(drop)
     }
-}
-
-/// Of documents with the same key, which only other programs make, the newest counts.
-fn newest_of_each_key(found: &[RawDocumentBuf]) -> HashMap<&str, &RawDocumentBuf> {
-    let mut newest: HashMap<&str, &RawDocumentBuf> = HashMap::with_capacity(found.len());
-    for document in found {
-        let Some(key) = document::key(document) else { continue };
-        let created_at = |document| document::created_at(document).ok().flatten();
-        newest
-            .entry(key)
-            .and_modify(|other| {
-                if created_at(document) > created_at(other) {
-                    *other = document;
-                }
-            })
-            .or_insert(document);
-    }
-    newest
-}
-
-fn page_of(found: &[RawDocumentBuf], page: &PageRequest<'_>) -> Page<ListedKey> {
-    let listed = &found[..found.len().min(page.limit)];
-    let mut items: Vec<ListedKey> = Vec::with_capacity(listed.len());
-    for document in listed {
-        let Some(key) = document::key(document) else { continue };
-        // documents with the same key stand beside each other
-        if key.starts_with(page.prefix) && items.last().is_none_or(|last| last.key != key) {
-            // what can't be read is listed: reading it says so
-            let expires_at = document::expires_at(document).ok().flatten();
-            items.push(ListedKey { key: key.to_owned(), expires_at });
-        }
-    }
-    let last = listed.iter().rev().find_map(|document| document::key(document));
-    let next = if found.len() > page.limit { last.map(str::to_owned) } else { None };
-    Page { items, next }
 }
 
 impl fmt::Display for MongoDbStore {
