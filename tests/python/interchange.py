@@ -16,7 +16,9 @@ from key_value.aio.stores.filetree import (
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
+from key_value.aio.stores.redis import RedisStore
 
 
 def open_disk(directory: str):
@@ -41,8 +43,16 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_memcached(host: str, port: int):
+    return MemcachedStore(host=host, port=port)
+
+
 def open_mongodb(url: str, db_name: str):
     return MongoDBStore(url=url, db_name=db_name)
+
+
+def open_redis(host: str, port: int):
+    return RedisStore(host=host, port=port)
 
 
 # Each opens a store over what `at` says; a directory need not exist.
@@ -51,7 +61,9 @@ OPEN = {
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "memcached": open_memcached,
     "mongodb": open_mongodb,
+    "redis": open_redis,
 }
 
 

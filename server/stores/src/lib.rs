@@ -15,6 +15,8 @@ use serde_json::Value;
 pub mod disk;
 #[cfg(feature = "filetree")]
 pub mod filetree;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "mongodb")]
@@ -23,6 +25,8 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -164,6 +168,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         adapter: adapter!("filetree", filetree::Config),
     },
     StoreType {
+        word: "memcached",
+        title: "Memcached",
+        summary: "items in memcached, on one host or several",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
+        adapter: adapter!("memcached", memcached::Config),
+    },
+    StoreType {
         word: "mongodb",
         title: "MongoDB",
         summary: "documents in a MongoDB database; values come back equal, not letter for letter",
@@ -172,5 +185,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         tested_with: "mongo-java-server 1.47 (speaks MongoDB 5.0's protocol; MongoDB itself was \
                       not run) and py-key-value-aio 0.5.0",
         adapter: adapter!("mongodb", mongodb::Config),
+    },
+    StoreType {
+        word: "redis",
+        title: "Redis",
+        summary: "strings in Redis; a cluster and Sentinel are not tested yet",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("redis", redis::Config),
     },
 ];

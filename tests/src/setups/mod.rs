@@ -7,11 +7,17 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod memcached;
+mod memcached_hosts;
+mod memcached_password;
+mod memcached_tls;
 mod memory;
 mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
+mod redis;
+mod redis_backend;
 mod simple;
 
 use std::net::SocketAddr;
@@ -36,7 +42,12 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    memcached::SETUP,
+    memcached_hosts::SETUP,
+    memcached_password::SETUP,
+    memcached_tls::SETUP,
     mongodb::SETUP,
+    redis::SETUP,
 ];
 
 /// One way to run a store.

@@ -1,6 +1,7 @@
 //! A server and a Python process over the same entries.
 
 use bytes::Bytes;
+use kvgate_proto::v1::Capabilities;
 use kvgate_tests::client::{Client, Collection};
 use kvgate_tests::failure::{Outcome, expect_equal};
 use kvgate_tests::python::Python;
@@ -15,8 +16,8 @@ pub(crate) struct Pair {
     /// A connection to the server, which serves the same.
     pub(crate) client: Client,
     setup: &'static Setup,
-    /// Whether the store keeps values letter for letter.
-    exact_values: bool,
+    /// What the store can do.
+    pub(crate) capabilities: Capabilities,
     /// The server.
     pub(crate) running: Running,
 }
@@ -32,8 +33,8 @@ impl Pair {
         let python = Python::open(setup, &running.python())?;
         let client = running.server.client().await?;
         let store = client.get_store(setup.name).await?;
-        let exact_values = store.capabilities.unwrap_or_default().exact_values;
-        Ok(Self { python, client, setup, exact_values, running })
+        let capabilities = store.capabilities.unwrap_or_default();
+        Ok(Self { python, client, setup, capabilities, running })
     }
 
     /// The server's view of a collection.
@@ -61,7 +62,7 @@ impl Pair {
     pub(crate) fn is_same(&self, found: &[u8], text: &str) -> bool {
         let value = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
         found == text.as_bytes()
-            || !self.exact_values
+            || !self.capabilities.exact_values
                 && value(found).is_some_and(|it| Some(it) == value(text.as_bytes()))
     }
 
