@@ -1,5 +1,6 @@
 //! The driver's client, and calls that end in time.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ::mongodb::bson::raw::{RawArrayBuf, RawDocumentBuf};
@@ -13,6 +14,7 @@ use futures::TryStreamExt as _;
 use kvgate_core::{Error, Kind, Result};
 use tokio::sync::OnceCell;
 
+use super::slots::{Slots, Unanswered};
 use super::{Config, fault};
 use crate::tls::install_cryptography;
 
@@ -33,6 +35,7 @@ pub(super) struct Database {
 struct Opened {
     database: ::mongodb::Database,
     write_concern: RawDocumentBuf,
+    slots: Slots,
 }
 
 impl Database {
@@ -57,18 +60,19 @@ impl Database {
     ) -> Result<Vec<RawDocumentBuf>> {
         let opened = self.opened().await?;
         let collection = opened.database.collection::<RawDocumentBuf>(collection);
-        let found = async {
+        let found = async move {
             let cursor = collection.find(filter).with_options(options).await?;
             cursor.try_collect().await
         };
-        self.read(found).await
+        self.read(opened, found).await
     }
 
     /// The names of all collections, sorted.
     pub(super) async fn collections(&self) -> Result<Vec<String>> {
         let opened = self.opened().await?;
-        let names = async { opened.database.list_collection_names().await };
-        let mut names = self.read(names).await?;
+        let database = opened.database.clone();
+        let names = async move { database.list_collection_names().await };
+        let mut names = self.read(opened, names).await?;
         names.sort_unstable();
         Ok(names)
     }
@@ -128,10 +132,12 @@ impl Database {
     async fn write(&self, mut command: RawDocumentBuf, timeout: Duration) -> Result<Document> {
         let opened = self.opened().await?;
         command.append(cstr!("writeConcern"), opened.write_concern.clone());
-        let running = async { opened.database.run_raw_command(command).await };
-        let answer = match tokio::time::timeout(timeout, running).await {
+        let database = opened.database.clone();
+        let running = async move { database.run_raw_command(command).await };
+        let answer = match opened.slots.run(timeout, running).await {
             Ok(answer) => answer.map_err(|error| fault::of_write(&error))?,
-            Err(_) => return Err(fault::no_answer(timeout).may_have_happened()),
+            Err(Unanswered::NoSlot(error)) => return Err(error),
+            Err(Unanswered::NoAnswer(error)) => return Err(error.may_have_happened()),
         };
         match answer.get_document("writeConcernError") {
             Ok(error) => Err(fault::of_write_concern(error.get_i32("code").unwrap_or_default())),
@@ -139,10 +145,14 @@ impl Database {
         }
     }
 
-    async fn read<T>(&self, reading: impl Future<Output = DriverResult<T>>) -> Result<T> {
-        match tokio::time::timeout(self.config.timeout, reading).await {
+    async fn read<T: Send + 'static>(
+        &self,
+        opened: &Opened,
+        reading: impl Future<Output = DriverResult<T>> + Send + 'static,
+    ) -> Result<T> {
+        match opened.slots.run(self.config.timeout, reading).await {
             Ok(answer) => answer.map_err(|error| fault::of_read(&error)),
-            Err(_) => Err(fault::no_answer(self.config.timeout)),
+            Err(Unanswered::NoSlot(error) | Unanswered::NoAnswer(error)) => Err(error),
         }
     }
 
@@ -204,7 +214,10 @@ async fn open(config: &Config) -> Result<Opened> {
     options.server_selection_timeout.get_or_insert(config.connect_timeout);
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.max_idle_time.get_or_insert(IDLE_MAX);
-    options.max_pool_size.get_or_insert(config.connections.get());
+    let in_use = options.max_pool_size.and_then(NonZeroU32::new).unwrap_or(config.connections);
+    // the slots are the bound, so that nobody waits in the pool
+    options.max_pool_size = Some(u32::MAX);
+    options.max_connecting = Some(u32::MAX);
     if let Some(tls) = tls_options(config)? {
         options.tls = Some(Tls::Enabled(tls));
     }
@@ -220,7 +233,8 @@ async fn open(config: &Config) -> Result<Opened> {
     }
     let write_concern = write_concern(&options)?;
     let client = ::mongodb::Client::with_options(options).map_err(|e| fault::of_read(&e))?;
-    Ok(Opened { database: client.database(&config.db_name), write_concern })
+    let database = client.database(&config.db_name);
+    Ok(Opened { database, write_concern, slots: Slots::new(in_use) })
 }
 
 /// When a write is acknowledged: by default once most servers have it in their journals.

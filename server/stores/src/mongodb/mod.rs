@@ -1,9 +1,9 @@
 //! Entries in a database of MongoDB, as py-key-value's `MongoDBStore` keeps them: a
 //! MongoDB collection for each collection, a document for each entry.
 //!
-//! `database.rs` talks to the driver, `document.rs` is the stored form, `writes.rs` puts
-//! many entries in one command. `decisions/0009-mongodb-documents.md` says why writes and
-//! deletes are what they are.
+//! `database.rs` talks to the driver, `slots.rs` bounds what is under way, `document.rs` is
+//! the stored form, `writes.rs` puts many entries in one command.
+//! `decisions/0009-mongodb-documents.md` says why writes and deletes are what they are.
 
 mod database;
 mod document;
@@ -11,6 +11,7 @@ mod fault;
 mod found;
 mod indexes;
 mod names;
+mod slots;
 mod to_bson;
 mod to_json;
 mod writes;
@@ -84,7 +85,8 @@ pub struct Config {
     #[serde(default = "default_connect_timeout", deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema")]
     connect_timeout: Duration,
-    /// The most connections to each server.
+    /// The most connections that are in use at the same time, unless the URL has a
+    /// `maxPoolSize`.
     #[serde(default = "default_connections")]
     connections: NonZeroU32,
 }
