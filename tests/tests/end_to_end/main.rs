@@ -12,6 +12,7 @@ mod limits;
 mod locked;
 mod memory_bound;
 mod million;
+mod mongodb_indexes;
 mod reflection;
 mod slow_callers;
 mod wrappers;
