@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::mongodb::bson::{Bson, Document, doc};
 use ::mongodb::options::ClientOptions;
-use ::mongodb::{Client, Database};
+use ::mongodb::{Client, Database, IndexModel};
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use kvgate_proto::v1::Stability;
@@ -193,12 +193,9 @@ impl Backend for Server {
             lines += &format!("== {name}\n");
             let collection = self.database.collection::<Document>(&name);
             let indexes: Vec<_> = collection.list_indexes().await?.try_collect().await?;
-            for index in indexes {
-                let expires = index.options.and_then(|options| options.expire_after);
-                let expires =
-                    expires.map_or_else(String::new, |after| format!(", after {after:?}"));
-                lines += &format!("index {}{expires}\n", written(&index.keys.into()));
-            }
+            let mut indexes: Vec<String> = indexes.into_iter().map(index).collect();
+            indexes.sort_unstable();
+            lines += &indexes.concat();
             let documents = collection.find(doc! {}).sort(doc! { "key": 1 }).await?;
             let documents: Vec<Document> = documents.try_collect().await?;
             for document in documents {
@@ -211,6 +208,15 @@ impl Backend for Server {
     async fn commands(&self) -> Outcome<Option<u64>> {
         Ok(None)
     }
+}
+
+/// A line about an index.
+fn index(index: IndexModel) -> String {
+    let options = index.options.unwrap_or_default();
+    let name = options.name.unwrap_or_default();
+    let unique = if options.unique == Some(true) { ", unique" } else { "" };
+    let expires = options.expire_after.map_or_else(String::new, |it| format!(", after {it:?}"));
+    format!("index {name} {}{unique}{expires}\n", written(&index.keys.into()))
 }
 
 /// BSON with the types that it has and without times.

@@ -6,7 +6,7 @@ use kvgate_core::{Entry, Error, Kind, Result, Timestamp};
 use super::{to_bson, to_json};
 
 /// The layout that is written, and the newest that can be read.
-const VERSION: i64 = 1;
+const VERSION: i32 = 1;
 
 /// The most bytes of a value as BSON: a document may have 16 MiB, and so may the command
 /// that stores it, with the names beside the value.
@@ -59,9 +59,9 @@ pub(super) fn entry(document: &RawDocument) -> Result<Entry> {
     let version = match member(document, "version")? {
         Some(RawBsonRef::Int32(version)) => version.into(),
         Some(RawBsonRef::Int64(version)) => version,
-        _ => VERSION,
+        _ => VERSION.into(),
     };
-    if version > VERSION {
+    if version > i64::from(VERSION) {
         return Err(unreadable("is of a newer version"));
     }
     let value = member(document, "value")?.and_then(RawBsonRef::as_document);
