@@ -78,12 +78,12 @@ pub struct Config {
     /// How long the backend may take for a command, of which a call of many keys needs
     /// one for each 1,000.
     #[serde(default = "default_timeout", deserialize_with = "duration::read")]
-    #[schemars(schema_with = "duration::schema")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "5s"))]
     timeout: Duration,
     /// How long to wait for a server that can take a call, before the backend counts as
     /// down.
     #[serde(default = "default_connect_timeout", deserialize_with = "duration::read")]
-    #[schemars(schema_with = "duration::schema")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "2s"))]
     connect_timeout: Duration,
     /// The most connections that are in use at the same time, unless the URL has a
     /// `maxPoolSize`.
