@@ -22,6 +22,7 @@ from key_value.aio.stores.filetree import (
     FileTreeV1KeySanitizationStrategy,
 )
 from key_value.aio.stores.memcached import MemcachedStore
+from key_value.aio.stores.mongodb import MongoDBStore
 from key_value.aio.stores.redis import RedisStore
 from key_value.aio.stores.valkey import ValkeyStore
 
@@ -56,6 +57,10 @@ def open_memcached(host: str, port: int):
     return MemcachedStore(host=host, port=port)
 
 
+def open_mongodb(url: str, db_name: str):
+    return MongoDBStore(url=url, db_name=db_name)
+
+
 def open_redis(host: str, port: int):
     return RedisStore(host=host, port=port)
 
@@ -83,6 +88,7 @@ OPEN = {
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
     "memcached": open_memcached,
+    "mongodb": open_mongodb,
     "redis": open_redis,
     "valkey": open_valkey,
     "valkey_cluster": open_valkey_cluster,

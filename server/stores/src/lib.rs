@@ -19,6 +19,8 @@ pub mod filetree;
 pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "multidisk")]
 pub mod multidisk;
 #[cfg(feature = "null")]
@@ -175,6 +177,16 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
         adapter: adapter!("memcached", memcached::Config),
+    },
+    StoreType {
+        word: "mongodb",
+        title: "MongoDB",
+        summary: "documents in a MongoDB database; values come back equal, not letter for letter",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "mongo-java-server 1.47 (speaks MongoDB 5.0's protocol; MongoDB itself was \
+                      not run) and py-key-value-aio 0.5.0",
+        adapter: adapter!("mongodb", mongodb::Config),
     },
     StoreType {
         word: "redis",

@@ -13,6 +13,7 @@ mod memcached_password;
 mod memcached_tls;
 mod memory;
 mod memory_prefixed;
+mod mongodb;
 mod multidisk;
 mod null;
 mod redis;
@@ -51,6 +52,7 @@ pub const ALL: &[Setup] = &[
     memcached_hosts::SETUP,
     memcached_password::SETUP,
     memcached_tls::SETUP,
+    mongodb::SETUP,
     redis::SETUP,
     redis_password::SETUP,
     redis_tls::SETUP,
@@ -179,6 +181,12 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// Whether the backend that runs here refuses a collection that the store would take.
+    pub refuses_collection: fn(&str) -> bool,
+    /// Values whose text has one of these in it are refused.
+    pub refused_values: &'static [&'static str],
+    /// Values that are nested deeper are refused.
+    pub nesting_max: Option<usize>,
 }
 
 impl Facts {
@@ -190,6 +198,9 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            refuses_collection: |_| false,
+            refused_values: &[],
+            nesting_max: None,
         }
     }
 }

@@ -12,7 +12,7 @@ mod limits;
 mod locked;
 mod memory_bound;
 mod million;
-
+mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
 mod slow_callers;
