@@ -34,8 +34,9 @@ impl Product {
     }
 }
 
-/// What every server of the tests keeps: all that it was told.
-const KEEP_ALL: &str = "save \"\"\nappendonly yes\n";
+/// What every server of the tests keeps: all that it was told. It ends when it is told to,
+/// without waiting for its replicas, which end at the same time.
+const KEEP_ALL: &str = "save \"\"\nappendonly yes\nshutdown-timeout 0\n";
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
