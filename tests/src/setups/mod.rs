@@ -187,9 +187,25 @@ pub struct Facts {
     pub refused_values: &'static [&'static str],
     /// Values that are nested deeper are refused.
     pub nesting_max: Option<usize>,
+    /// The most entries that a case works with to have many: fewer for a backend that
+    /// takes long for each.
+    pub entries_many: usize,
+    /// The most bytes of a value that a case puts to have a large one, for the same
+    /// reason: what the store refuses stands in its limits.
+    pub value_bytes_large: usize,
 }
 
 impl Facts {
+    /// How many entries a case works with that wants this many.
+    pub fn many(&self, wanted: usize) -> usize {
+        wanted.min(self.entries_many)
+    }
+
+    /// How many bytes a value has that a case wants so large.
+    pub fn large(&self, wanted: usize) -> usize {
+        wanted.min(self.value_bytes_large)
+    }
+
     /// A store without peculiarities.
     const fn of(store_type: &'static str, stability: Stability) -> Self {
         Self {
@@ -201,6 +217,8 @@ impl Facts {
             refuses_collection: |_| false,
             refused_values: &[],
             nesting_max: None,
+            entries_many: usize::MAX,
+            value_bytes_large: usize::MAX,
         }
     }
 }

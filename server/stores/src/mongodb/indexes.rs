@@ -40,11 +40,7 @@ impl Indexes {
         if self.lately(collection).is_some() {
             return Ok(());
         }
-        let keys_are_unique = make(database, collection, unique_keys()).await?;
-        if !keys_are_unique {
-            make(database, collection, keys()).await?;
-        }
-        make(database, collection, expiry()).await?;
+        let keys_are_unique = make_all(database, collection).await?;
         let mut seen = self.seen();
         if seen.len() >= COLLECTIONS_MAX {
             seen.clear();
@@ -66,6 +62,22 @@ impl Indexes {
     fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes the indexes in one round trip, or one by one those that the server takes, and
+/// answers whether no two documents can have one key.
+async fn make_all(database: &Database, collection: &str) -> Result<bool> {
+    match database.create_indexes(collection, &[unique_keys(), expiry()]).await {
+        Ok(()) => return Ok(true),
+        Err(error) if fault::is_refusal(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let keys_are_unique = make(database, collection, unique_keys()).await?;
+    if !keys_are_unique {
+        make(database, collection, keys()).await?;
+    }
+    make(database, collection, expiry()).await?;
+    Ok(keys_are_unique)
 }
 
 /// Answers whether the index is there.
