@@ -34,9 +34,10 @@ impl Product {
     }
 }
 
-/// What every server of the tests keeps: all that it was told. It ends when it is told to,
-/// without waiting for its replicas, which end at the same time.
-const KEEP_ALL: &str = "save \"\"\nappendonly yes\nshutdown-timeout 0\n";
+/// What every server of the tests keeps: all that it was told. It ends when it is told to:
+/// without waiting for its replicas, which end at the same time, and also while it writes
+/// the first file after a sync, which by default makes it refuse to end ("can't exit").
+const KEEP_ALL: &str = "save \"\"\nappendonly yes\nshutdown-on-sigterm now force\n";
 
 fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
