@@ -33,10 +33,10 @@ pub(crate) enum Command {
     Serve {
         #[command(flatten)]
         file: ConfigFile,
-        /// Listen beyond loopback, where anybody who can connect may read and write.
+        /// Listen beyond loopback without TLS and authentication: anybody who can connect
+        /// may read and write.
         ///
-        /// kvgate has neither TLS nor authentication of its own yet: only for a
-        /// network that keeps others out, or behind a proxy that does.
+        /// Only for a network that keeps others out, or behind a proxy that does.
         #[arg(long)]
         insecure: bool,
     },
@@ -89,15 +89,36 @@ pub(crate) struct ConfigFile {
 /// Which server, store and collection.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The server.
+    /// The server: http:// or https:// with host and port, or unix: with a path.
     #[arg(long, default_value = "http://127.0.0.1:50051", env = "KVGATE_URL")]
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) credentials: Credentials,
     /// The store; the server's default without it.
     #[arg(long, default_value = "")]
     pub(crate) store: String,
     /// The collection; the store's default without it.
     #[arg(long, default_value = "")]
     pub(crate) collection: String,
+}
+
+/// How the server is known, and how it knows the caller.
+#[derive(Debug, Args)]
+pub(crate) struct Credentials {
+    /// The authorities that the server's certificate may come from, in PEM; those of the
+    /// system without it.
+    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_CA")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The certificate to show to the server, in PEM.
+    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of that certificate, in PEM.
+    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// A file with the token to show to the server; the variable `KVGATE_TOKEN` may hold it
+    /// instead.
+    #[arg(long, value_name = "FILE", env = "KVGATE_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -3,18 +3,22 @@
 //! `ARCHITECTURE.md` beside this crate's manifest is the way in.
 
 mod admin;
+mod audit;
 mod call;
 mod check;
 mod cli;
 mod config;
+mod connect;
 mod health;
 mod layers;
+mod reload;
 mod router;
 mod serve;
 mod server;
 mod service;
 mod signals;
 mod telemetry;
+mod tls;
 mod topology;
 
 use std::io::{self, Write};

@@ -9,6 +9,7 @@
 mod environment;
 mod formats;
 mod limits;
+mod listen;
 mod part;
 mod path;
 mod problem;
@@ -17,6 +18,7 @@ mod server;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 mod wording;
 mod wrap;
@@ -27,10 +29,12 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 pub(crate) use limits::Limits;
+pub(crate) use listen::{Listen, SocketMode};
 pub(crate) use problem::Problems;
 pub(crate) use schema::schema;
 pub(crate) use server::{Log, LogFormat, Server};
 pub(crate) use stores::StoreEntry;
+pub(crate) use tls::{ClientCertificates, Tls};
 
 use problem::{Origin, Problem};
 use tree::Tree;
