@@ -9,7 +9,7 @@ use anyhow::bail;
 use kvgate_core::SystemClock;
 
 use crate::config;
-use crate::serve::Edge;
+use crate::edge::Edge;
 use crate::topology::Topology;
 
 /// How long a backend may take to answer.

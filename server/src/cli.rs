@@ -49,6 +49,11 @@ pub(crate) enum Command {
         #[arg(long)]
         connect: bool,
     },
+    /// Make tokens for callers.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Print the JSON Schema of the configuration, for editors and Helm.
     ConfigSchema,
     /// Print the entry of a key as JSON.
@@ -76,6 +81,25 @@ pub(crate) enum Command {
         key: String,
         #[command(flatten)]
         place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token, and print the entry by which a server knows it.
+    ///
+    /// The entry is for the file of `server.authentication.tokens_file`, in TOML. It has
+    /// the token's SHA-256 alone: the token itself is shown once, on standard error, or
+    /// written into a file.
+    New {
+        /// Who will show it, as the server's logs name them.
+        principal: String,
+        /// What they may do: a name of `server.roles`. It can be given several times.
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// Write the token into this new file, for its owner alone, instead of showing it.
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
     },
 }
 

@@ -14,6 +14,11 @@ use crate::signals::Hangups;
 /// The largest file: far above what a server has certificates, tokens or keys for.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// How long files that have changed must stay as they are before they are used, and how
+/// often that is tried.
+const SETTLING: Duration = Duration::from_millis(50);
+const SETTLING_READS_MAX: u32 = 40;
+
 /// What can be made anew.
 pub(crate) trait Reload: Send + Sync {
     /// Looks at the files, and makes anew what is made of them if they have changed. It
@@ -78,7 +83,7 @@ impl<T: Send + Sync> Reloaded<T> {
     /// Makes it anew if the files have changed. Answers whether it did.
     pub(crate) fn refresh(&self) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = match read_all(&self.files) {
+        let made = match self.read_settled(seen.contents) {
             Ok(contents) => {
                 let hash = hash(&contents);
                 let read_before = seen.failure.as_deref().is_none_or(|f| !f.starts_with(READING));
@@ -106,6 +111,26 @@ impl<T: Send + Sync> Reloaded<T> {
                 false
             }
         }
+    }
+}
+
+impl<T> Reloaded<T> {
+    /// Reads the files. If they are not what they were, somebody may be writing them still:
+    /// half a list of tokens could look like a whole one.
+    fn read_settled(&self, before: [u8; 32]) -> Result<Vec<Vec<u8>>> {
+        let mut last = read_all(&self.files)?;
+        if hash(&last) == before {
+            return Ok(last);
+        }
+        for _ in 0..SETTLING_READS_MAX {
+            std::thread::sleep(SETTLING);
+            let now = read_all(&self.files)?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
+        Err(misconfigured(format!("{READING}it: it changes all the time")))
     }
 }
 

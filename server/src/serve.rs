@@ -7,18 +7,19 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::stream::{FuturesUnordered, StreamExt};
 use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
 use crate::config::{Config, Listen, Server};
+use crate::edge::Edge;
 use crate::health::Health;
 use crate::layers::{self, CallMetrics, Load};
-use crate::reload::{self, Reload};
+use crate::reload;
 use crate::router::Router;
 use crate::server::{self, Listener, Stop, Workers};
 use crate::service::Service;
 use crate::signals::{Hangups, Signals};
-use crate::tls::Tls;
 use crate::topology::Topology;
 use crate::{admin, telemetry};
 
@@ -52,12 +53,13 @@ pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
 /// be reached by mistake.
 fn refuse_exposure(server: &Server, insecure: bool) -> Result<(), Error> {
     let listen = &server.listen;
-    if insecure || listen.is_local() || server.tls.is_some() {
+    let guarded = server.tls.is_some() || server.authentication.is_some();
+    if insecure || listen.is_local() || guarded {
         return Ok(());
     }
     let message = format!(
         "server.listen is {listen}, which other machines can reach, and there is no TLS or \
-         authentication: configure server.tls, listen on 127.0.0.1, or say --insecure if the \
+         authentication: configure server.tls or server.authentication, listen on 127.0.0.1, or say --insecure if the \
          network keeps others out"
     );
     Err(Error::new(Kind::Misconfigured, message))
@@ -65,24 +67,6 @@ fn refuse_exposure(server: &Server, insecure: bool) -> Result<(), Error> {
 
 fn unusable(listen: &Listen, field: &str) -> String {
     format!("can't listen on {listen}: choose another address in {field}")
-}
-
-/// What callers meet before any store: made of files that are reloaded.
-pub(crate) struct Edge {
-    tls: Option<Arc<Tls>>,
-}
-
-impl Edge {
-    /// Reads the files that the configuration names.
-    pub(crate) fn open(server: &Server) -> Result<Self, Error> {
-        let tls = server.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
-        Ok(Self { tls })
-    }
-
-    /// What is made anew when its files change.
-    fn reloaded(&self) -> Vec<Arc<dyn Reload>> {
-        self.tls.iter().map(|tls| tls.reloaded()).collect()
-    }
 }
 
 /// A server whose runtimes have started.
@@ -108,19 +92,21 @@ impl Running {
             Some(threads) => threads,
             None => available_parallelism()?,
         };
-        let workers = Workers::start(threads.get(), limits, edge.tls.as_ref(), &stop, || {
-            let service = Service::new(Arc::clone(topology), limits.clone());
+        let workers = Workers::start(threads.get(), limits, &edge, &stop, || {
+            let service =
+                Service::new(Arc::clone(topology), limits.clone(), edge.authentication.is_some());
             let stopping = stop.gently.clone();
             let router =
                 Router::new(service, health.reporter(), stopping, limits.message_bytes_max);
-            layers::stack(router, &metrics, &load, limits.message_bytes_max)
+            let authentication = edge.authentication.as_ref();
+            layers::stack(router, &metrics, &load, authentication, limits.message_bytes_max)
         })?;
         Ok(Self { config, edge, health, load, registry, stop, workers })
     }
 
     async fn run(self, listener: Listener, admin: Option<TcpListener>) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
-        self.watch_files()?;
+        self.keep_up().await?;
         if let Some(admin) = admin {
             let open = self.workers.open();
             let figures = admin::Figures::new(&self.registry, Arc::clone(&self.load), open)?;
@@ -144,11 +130,20 @@ impl Running {
         self.drain(&mut signals).await
     }
 
-    fn watch_files(&self) -> io::Result<()> {
+    /// Keeps up with files and keys that change.
+    async fn keep_up(&self) -> io::Result<()> {
+        let interval = self.config.server.reload_interval;
         let reloaded = self.edge.reloaded();
         if !reloaded.is_empty() {
-            let interval = self.config.server.reload_interval;
             tokio::spawn(reload::watch(reloaded, interval, Hangups::new()?));
+        }
+        // keys that can't be fetched now are said to be missing, and asked for again
+        let fetching: FuturesUnordered<_> =
+            self.edge.issuers().iter().map(|issuer| issuer.keys.refresh()).collect();
+        fetching.collect::<Vec<()>>().await;
+        for issuer in self.edge.issuers() {
+            let (issuer, hangups) = (Arc::clone(issuer), Hangups::new()?);
+            tokio::spawn(async move { issuer.keys.watch(interval, hangups).await });
         }
         Ok(())
     }

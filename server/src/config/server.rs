@@ -9,11 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::access;
+use super::authentication::Authentication;
 use super::limits::Limits;
 use super::listen::{Listen, SocketMode};
 use super::part::Part;
 use super::path;
 use super::problem::Problem;
+use super::roles::RoleTable;
 use super::tls::{self, Tls};
 use super::tree::Tree;
 
@@ -52,6 +55,11 @@ pub(crate) struct Server {
     /// How the listener encrypts, and whether callers show certificates. Without this
     /// table it does not encrypt.
     pub(crate) tls: Option<Tls>,
+    /// How callers are known. Without this table everybody may do everything. With it a
+    /// call needs credentials, and may do what the roles of its caller allow.
+    pub(crate) authentication: Option<Authentication>,
+    /// What known callers may do, by the name of a role. What no rule allows is denied.
+    pub(crate) roles: RoleTable,
     /// Limits on what callers may ask for.
     pub(crate) limits: Limits,
     /// What is logged, and how.
@@ -70,6 +78,8 @@ impl Default for Server {
             health_interval: Duration::from_secs(10),
             reload_interval: Duration::from_secs(10),
             tls: None,
+            authentication: None,
+            roles: RoleTable::new(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -139,6 +149,7 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
         problems.push(tree.problem("server.reload_interval", message));
     }
     problems.extend(check_listen(tree, server));
+    problems.extend(access::check(tree, server));
     problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
     let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
     if server.admin_listen.is_some_and(taken) {

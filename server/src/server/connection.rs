@@ -11,9 +11,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::Stop;
 use super::listener::{Origin, Socket, Stream};
-use crate::layers::Stack;
+use super::{Peer, Stop};
+use crate::identity::Authentication;
+use crate::layers::{FromPeer, Stack};
 use crate::tls::Tls;
 
 /// What connections of one runtime are served with.
@@ -22,6 +23,7 @@ pub(super) struct Serving {
     pub(super) stack: Stack,
     pub(super) http2: http2::Builder<TokioExecutor>,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) authentication: Option<Arc<Authentication>>,
     pub(super) stop: Stop,
     /// How many connections are open.
     pub(super) open: Arc<AtomicUsize>,
@@ -34,11 +36,11 @@ impl Serving {
         let origin = socket.origin();
         match socket.into_tokio() {
             Ok(Stream::Tcp(stream)) => match self.tls.clone() {
-                None => self.speak(stream).await,
+                None => self.speak(stream, origin, None).await,
                 Some(tls) => self.encrypt(&tls, stream, origin).await,
             },
             #[cfg(unix)]
-            Ok(Stream::Unix(stream)) => self.speak(stream).await,
+            Ok(Stream::Unix(stream)) => self.speak(stream, origin, None).await,
             Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
         }
     }
@@ -49,7 +51,11 @@ impl Serving {
             () = self.stop.gently.cancelled() => return,
         };
         match agreed {
-            Ok(stream) => self.speak(stream).await,
+            Ok(stream) => {
+                let certificates = stream.get_ref().1.peer_certificates();
+                let own = certificates.and_then(<[_]>::first).map(|own| own.to_vec());
+                self.speak(stream, origin, own).await;
+            }
             // probes of ports and balancers come and go
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 tracing::debug!(%origin, "a connection ended within its TLS handshake");
@@ -58,9 +64,19 @@ impl Serving {
         }
     }
 
-    /// Speaks HTTP/2 until either side has enough.
-    async fn speak(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let service = TowerToHyperService::new(self.stack);
+    /// Speaks HTTP/2 until either side has enough. `certificate` is what the caller has
+    /// shown.
+    async fn speak(
+        self,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        origin: Origin,
+        certificate: Option<Vec<u8>>,
+    ) {
+        let peer = self.authentication.as_ref().map(|authentication| {
+            let identity = certificate.and_then(|own| authentication.of_certificate(&own));
+            Peer { origin, identity }
+        });
+        let service = TowerToHyperService::new(FromPeer::new(self.stack, peer));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,

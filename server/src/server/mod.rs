@@ -6,6 +6,7 @@
 
 mod connection;
 mod listener;
+mod peer;
 #[cfg(unix)]
 mod socket_file;
 
@@ -24,9 +25,10 @@ use tokio_util::task::TaskTracker;
 use self::connection::Serving;
 use self::listener::Socket;
 pub(crate) use self::listener::{Listener, Origin, bind_tcp};
+pub(crate) use self::peer::Peer;
 use crate::config::Limits;
+use crate::edge::Edge;
 use crate::layers::Stack;
-use crate::tls::Tls;
 
 /// Connections that may wait for one runtime: it takes them faster than they come,
 /// unless it is stuck.
@@ -71,7 +73,7 @@ impl Workers {
     pub(crate) fn start(
         count: usize,
         limits: &Limits,
-        tls: Option<&Arc<Tls>>,
+        edge: &Edge,
         stop: &Stop,
         stack: impl Fn() -> Stack,
     ) -> io::Result<Self> {
@@ -83,7 +85,8 @@ impl Workers {
             let serving = Serving {
                 stack: stack(),
                 http2: http2_settings(limits),
-                tls: tls.map(Arc::clone),
+                tls: edge.tls.clone(),
+                authentication: edge.authentication.clone(),
                 stop: stop.clone(),
                 open: Arc::clone(&workers.open),
             };

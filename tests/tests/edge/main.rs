@@ -1,5 +1,8 @@
 //! The edge: who is let in, what they may do, and everything that must fail.
 
+mod attempts;
 mod certificates;
 mod secure;
+mod tenants;
+mod tokens;
 mod unix_socket;
