@@ -2,6 +2,8 @@
 
 mod attempts;
 mod certificates;
+mod issuer;
+mod jwt;
 mod secure;
 mod tenants;
 mod tokens;
