@@ -11,7 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
-use crate::config::{Config, Listen, Server};
+use crate::config::{ClientCertificates, Config, Listen, Server};
 use crate::edge::Edge;
 use crate::health::Health;
 use crate::layers::{self, CallMetrics, Load};
@@ -27,6 +27,7 @@ use crate::{admin, telemetry};
 pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
     refuse_exposure(&config.server, insecure)?;
     telemetry::start(&config.server.log)?;
+    warn_of_exposure(&config.server);
     let edge = Edge::open(&config.server)?;
     let listener = Listener::bind(&config.server.listen, config.server.socket_mode)
         .with_context(|| unusable(&config.server.listen, "server.listen"))?;
@@ -63,6 +64,22 @@ fn refuse_exposure(server: &Server, insecure: bool) -> Result<(), Error> {
          network keeps others out"
     );
     Err(Error::new(Kind::Misconfigured, message))
+}
+
+/// Says what whoever can connect may do or see.
+fn warn_of_exposure(server: &Server) {
+    if server.listen.is_local() {
+        return;
+    }
+    let certificates = server.tls.as_ref().is_some_and(|tls| {
+        tls.client_ca_file.is_some() && tls.client_certificates == ClientCertificates::Required
+    });
+    if server.authentication.is_none() && !certificates {
+        tracing::warn!("whoever can connect may do everything: there is no server.authentication");
+    }
+    if server.tls.is_none() {
+        tracing::warn!("tokens and values can be read on the network: there is no server.tls");
+    }
 }
 
 fn unusable(listen: &Listen, field: &str) -> String {
