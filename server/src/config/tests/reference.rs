@@ -238,7 +238,10 @@ impl Tables {
     fn simple_kind(&self, kind: &str, target: &Value) -> String {
         match kind {
             "array" => match target.get("items") {
-                Some(items) => format!("array of {}s", self.kind(items)),
+                Some(items) => match self.kind(items).split_once(',') {
+                    Some((noun, more)) => format!("array of {noun}s,{more}"),
+                    None => format!("array of {}s", self.kind(items)),
+                },
                 None => kind.to_owned(),
             },
             "object" => "table".to_owned(),
