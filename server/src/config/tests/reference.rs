@@ -263,7 +263,10 @@ impl Tables {
             "array" => match target.get("items") {
                 Some(items) => match self.kind(items) {
                     words if words.ends_with('`') => format!("array of {words}"),
-                    kind => format!("array of {kind}s"),
+                    kind => match kind.split_once(',') {
+                        Some((noun, more)) => format!("array of {noun}s,{more}"),
+                        None => format!("array of {kind}s"),
+                    },
                 },
                 None => kind.to_owned(),
             },
