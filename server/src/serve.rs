@@ -60,8 +60,8 @@ fn refuse_exposure(server: &Server, insecure: bool) -> Result<(), Error> {
     }
     let message = format!(
         "server.listen is {listen}, which other machines can reach, and there is no TLS or \
-         authentication: configure server.tls or server.authentication, listen on 127.0.0.1, or say --insecure if the \
-         network keeps others out"
+         authentication: configure server.tls or server.authentication, listen on 127.0.0.1, or \
+         say --insecure if the network keeps others out"
     );
     Err(Error::new(Kind::Misconfigured, message))
 }
