@@ -22,6 +22,7 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tracing;
 mod tree;
 mod wording;
 mod wrap;
@@ -44,6 +45,7 @@ pub(crate) use schema::schema;
 pub(crate) use server::{Log, LogFormat, Server};
 pub(crate) use stores::StoreEntry;
 pub(crate) use tls::{ClientCertificates, Tls};
+pub(crate) use tracing::Tracing;
 
 use authentication::TokensFile;
 use part::Part;

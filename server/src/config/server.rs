@@ -18,10 +18,11 @@ use super::path;
 use super::problem::Problem;
 use super::roles::RoleTable;
 use super::tls::{self, Tls};
+use super::tracing::{self, Tracing};
 use super::tree::Tree;
 
 /// What holds for the server as a whole.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     /// Where calls are listened for: an IP address and a port, or `unix:` and the path of
@@ -64,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     /// What is logged, and how.
     pub(crate) log: Log,
+    /// Where traces are sent; without this table none are made.
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Default for Server {
@@ -82,6 +85,7 @@ impl Default for Server {
             roles: RoleTable::new(),
             limits: Limits::default(),
             log: Log::default(),
+            tracing: None,
         }
     }
 }
@@ -151,6 +155,7 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     problems.extend(check_listen(tree, server));
     problems.extend(access::check(tree, server));
     problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
+    problems.extend(server.tracing.iter().flat_map(|tracing| tracing::check(tree, tracing)));
     let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
     if server.admin_listen.is_some_and(taken) {
         let message = "the same address as server.listen";

@@ -17,10 +17,11 @@ use tower::ServiceBuilder;
 
 pub(crate) use self::ending::EndWith;
 pub(crate) use self::load::Load;
-pub(crate) use self::observe::{CallMetrics, Method};
+pub(crate) use self::observe::Method;
 pub(crate) use self::peer::FromPeer;
 use crate::identity::Authentication;
 use crate::router::Router;
+use crate::telemetry::{CallMetrics, Spans};
 
 /// The whole stack of one runtime, outermost layer first. A request goes down the
 /// column, its answer comes up.
@@ -30,6 +31,7 @@ use crate::router::Router;
 pub(crate) fn stack(
     router: Router,
     metrics: &Arc<CallMetrics>,
+    spans: Option<&Arc<Spans>>,
     load: &Arc<Load>,
     authentication: Option<&Arc<Authentication>>,
     message_bytes_max: usize,
@@ -37,7 +39,7 @@ pub(crate) fn stack(
     ServiceBuilder::new()
         // outermost, so that refused calls are counted and traced like all others,
         // with the status that the caller sees
-        .layer(observe::ObserveLayer::new(Arc::clone(metrics)))
+        .layer(observe::ObserveLayer::new(Arc::clone(metrics), spans.cloned()))
         // before anything that costs: a call too many is turned away cheaply
         .layer(load::LoadLayer::new(Arc::clone(load)))
         // bounds all that follows by the caller's deadline, the backend's work and
