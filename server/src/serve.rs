@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
+use crate::admin;
 use crate::config::{ClientCertificates, Config, Listen, Server};
 use crate::edge::Edge;
 use crate::health::Health;
@@ -22,7 +23,6 @@ use crate::service::Service;
 use crate::signals::{Hangups, Signals};
 use crate::telemetry::{self, CallMetrics, Measured, Spans, StoreMetrics};
 use crate::topology::Topology;
-use crate::admin;
 
 /// Serves the configured stores until a signal asks to stop.
 pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
@@ -143,7 +143,8 @@ impl Running {
         self.keep_up().await?;
         if let Some(admin) = admin {
             let open = self.workers.open();
-            let figures = admin::Figures::new(&self.registry, Arc::clone(&self.load), open, &self.health)?;
+            let figures =
+                admin::Figures::new(&self.registry, Arc::clone(&self.load), open, &self.health)?;
             let served =
                 admin::Admin::new(self.registry.clone(), figures, Arc::clone(&self.health));
             let address = admin.local_addr()?;

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use opentelemetry::{Context as TraceContext, ContextGuard};
+use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
@@ -85,7 +85,8 @@ where
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let method = Method::of(request.uri().path());
         let span = self.spans.as_ref().and_then(|spans| spans.call(method, request.headers()));
-        let log_span = tracing::debug_span!("call", rpc.system = "grpc", rpc.method = method.name());
+        let log_span =
+            tracing::debug_span!("call", rpc.system = "grpc", rpc.method = method.name());
         let ending = Ending {
             metrics: Arc::clone(&self.metrics),
             method,

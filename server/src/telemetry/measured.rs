@@ -116,9 +116,8 @@ impl Store for Measured {
         let work = self.inner.get_many(collection, keys);
         let found = self.measure(Operation::Get, keys.len(), work, first_failure).await?;
         let entries = found.iter().flatten().flatten();
-        let (hits, bytes) = entries.fold((0, 0), |(hits, bytes), entry| {
-            (hits + 1, bytes + entry.value.as_bytes().len())
-        });
+        let (hits, bytes) = entries
+            .fold((0, 0), |(hits, bytes), entry| (hits + 1, bytes + entry.value.as_bytes().len()));
         let answered = found.iter().flatten().count();
         self.figures.hits.inc_by(many(hits));
         self.figures.misses.inc_by(many(answered - hits));

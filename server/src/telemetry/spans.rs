@@ -95,11 +95,8 @@ impl Spans {
     /// if the call is not sampled.
     pub(crate) fn call(&self, method: Method, headers: &HeaderMap) -> Option<Context> {
         let parent = self.propagator.extract_with_context(&Context::new(), &Headers(headers));
-        let span = self
-            .tracer
-            .span_builder(method.name())
-            .with_kind(SpanKind::Server)
-            .with_attributes([
+        let span =
+            self.tracer.span_builder(method.name()).with_kind(SpanKind::Server).with_attributes([
                 KeyValue::new("rpc.system.name", "grpc"),
                 KeyValue::new("rpc.method", method.name()),
             ]);
