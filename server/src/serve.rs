@@ -15,7 +15,7 @@ use crate::admin;
 use crate::config::{ClientCertificates, Config, Listen, Server};
 use crate::edge::Edge;
 use crate::health::Health;
-use crate::layers::{self, Load};
+use crate::layers::{self, Load, Rate};
 use crate::reload;
 use crate::router::Router;
 use crate::server::{self, Listener, Stop, Workers};
@@ -121,19 +121,33 @@ impl Running {
         let stores = topology.stores().map(|served| served.name.clone()).collect();
         let metrics = Arc::new(CallMetrics::new(&registry, stores)?);
         let load = Arc::new(Load::new(limits.concurrent_calls_max));
+        let rate = Rate::new(limits).map(Arc::new);
         let health = Arc::new(Health::new(Arc::clone(topology), config.server.health_interval));
         let threads = match config.server.runtime_threads {
             Some(threads) => threads,
             None => available_parallelism()?,
         };
-        let workers = Workers::start(threads.get(), limits, &edge, &stop, || {
+        let workers = Workers::start(threads.get(), &config.server, &edge, &stop, || {
             let service =
                 Service::new(Arc::clone(topology), limits.clone(), edge.authentication.is_some());
             let stopping = stop.gently.clone();
-            let router =
-                Router::new(service, health.reporter(), stopping, limits.message_bytes_max);
+            let router = Router::new(
+                service,
+                health.reporter(),
+                stopping,
+                limits.message_bytes_max,
+                &config.server.compression,
+            );
             let authentication = edge.authentication.as_ref();
-            layers::stack(router, &metrics, spans, &load, authentication, limits.message_bytes_max)
+            layers::stack(
+                router,
+                &metrics,
+                spans,
+                &load,
+                authentication,
+                rate.as_ref(),
+                limits.message_bytes_max,
+            )
         })?;
         Ok(Self { config, edge, health, load, registry, stop, workers })
     }

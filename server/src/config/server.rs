@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::access;
 use super::authentication::Authentication;
+use super::connections::{self, Connections, Web};
 use super::limits::Limits;
 use super::listen::{Listen, SocketMode};
 use super::part::Part;
@@ -63,6 +64,14 @@ pub(crate) struct Server {
     pub(crate) roles: RoleTable,
     /// Limits on what callers may ask for.
     pub(crate) limits: Limits,
+    /// How long connections last.
+    pub(crate) connections: Connections,
+    /// Calls from browsers; without this table they are refused.
+    pub(crate) web: Option<Web>,
+    /// How answers are compressed for callers that take it, the first that they take. Off
+    /// by default: it costs more than it saves between machines that are near to each
+    /// other. Requests may be compressed in each of these ways, whatever stands here.
+    pub(crate) compression: Vec<Compression>,
     /// What is logged, and how.
     pub(crate) log: Log,
     /// Where traces are sent; without this table none are made.
@@ -84,6 +93,9 @@ impl Default for Server {
             authentication: None,
             roles: RoleTable::new(),
             limits: Limits::default(),
+            connections: Connections::default(),
+            web: None,
+            compression: Vec::new(),
             log: Log::default(),
             tracing: None,
         }
@@ -105,6 +117,16 @@ impl Default for Log {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
     }
+}
+
+/// A way to compress messages.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compression {
+    /// What every gRPC library has.
+    Gzip,
+    /// Faster and smaller.
+    Zstd,
 }
 
 /// The form of a line of the log.
@@ -155,6 +177,7 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     problems.extend(check_listen(tree, server));
     problems.extend(access::check(tree, server));
     problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
+    problems.extend(connections::check(tree, &server.connections, server.web.as_ref()));
     problems.extend(server.tracing.iter().flat_map(|tracing| tracing::check(tree, tracing)));
     let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
     if server.admin_listen.is_some_and(taken) {

@@ -85,6 +85,7 @@ impl Drop for Ending<'_> {
 }
 
 /// The failure of the first key that has one.
+#[expect(clippy::ptr_arg, reason = "it is passed where a reference to the answer is")]
 fn first_failure<T>(answers: &Vec<Result<T>>) -> Option<Kind> {
     answers.iter().find_map(|answer| answer.as_ref().err()).map(kvgate_core::Error::kind)
 }
