@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn each_caller_has_a_bucket() {
-        let limits =
-            Limits { calls_per_second_max: Some(1), calls_burst_max: Some(3), ..Limits::default() };
+        let mut limits = Limits::default();
+        (limits.calls_per_second_max, limits.calls_burst_max) = (Some(1), Some(3));
         let rate = Rate::new(&limits).expect("a rate");
         for _ in 0..3 {
             assert_eq!(rate.take("a"), Ok(()));
