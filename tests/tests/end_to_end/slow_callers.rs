@@ -10,8 +10,6 @@ use kvgate_tests::folder::Folder;
 use kvgate_tests::process_figures::{cpu_time, resident_bytes};
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::million::{key, load};
 
