@@ -129,6 +129,10 @@ impl Limits {
             );
             problems.push((vec!["page_size_default", "page_size_max"], message));
         }
+        if self.calls_burst_max.is_some() && self.calls_per_second_max.is_none() {
+            let message = "needs calls_per_second_max, at which a burst ends".to_owned();
+            problems.push((vec!["calls_burst_max"], message));
+        }
         let (value, message) = (self.value_bytes_max(), self.message_bytes_max);
         // longer names than the default need more room
         let names = self.key_bytes_max + self.collection_bytes_max;
@@ -229,6 +233,8 @@ mod tests {
         limits.key_bytes_max = 8 * KIB;
         assert_eq!(check(&limits), ["value_bytes_max"]);
 
+        let limits = Limits { calls_burst_max: Some(2), ..Limits::default() };
+        assert_eq!(check(&limits), ["calls_burst_max"]);
         let limits = Limits { page_size_max: 999, ..Limits::default() };
         assert_eq!(check(&limits), ["page_size_default"]);
         let limits = Limits {
