@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::{IntGauge, Registry, TextEncoder};
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -32,6 +32,8 @@ pub(crate) struct Figures {
     open: Arc<AtomicUsize>,
     calls_in_flight: IntGauge,
     connections_open: IntGauge,
+    health: Arc<Health>,
+    store_up: IntGaugeVec,
 }
 
 impl Figures {
@@ -39,18 +41,36 @@ impl Figures {
         registry: &Registry,
         load: Arc<Load>,
         open: Arc<AtomicUsize>,
+        health: &Arc<Health>,
     ) -> prometheus::Result<Self> {
         let calls_in_flight = IntGauge::new("kvgate_calls_in_flight", "gRPC calls being answered")?;
         let connections_open = IntGauge::new("kvgate_connections_open", "gRPC connections")?;
         registry.register(Box::new(calls_in_flight.clone()))?;
         registry.register(Box::new(connections_open.clone()))?;
-        Ok(Self { load, open, calls_in_flight, connections_open })
+        let store_up = Opts::new("kvgate_store_up", "Whether the store answered its last check");
+        let store_up = IntGaugeVec::new(store_up, &["kvgate_store"])?;
+        registry.register(Box::new(store_up.clone()))?;
+        let build = Opts::new("kvgate_build_info", "The version of the server; always 1")
+            .const_label("version", env!("CARGO_PKG_VERSION"));
+        let build = IntGauge::with_opts(build)?;
+        build.set(1);
+        registry.register(Box::new(build))?;
+        #[cfg(target_os = "linux")]
+        {
+            let process = prometheus::process_collector::ProcessCollector::for_self();
+            registry.register(Box::new(process))?;
+        }
+        let health = Arc::clone(health);
+        Ok(Self { load, open, calls_in_flight, connections_open, health, store_up })
     }
 
     fn read(&self) {
         let gauge = |figure: usize| i64::try_from(figure).unwrap_or(i64::MAX);
         self.calls_in_flight.set(gauge(self.load.in_flight()));
         self.connections_open.set(gauge(self.open.load(Ordering::Relaxed)));
+        for (store, up) in self.health.stores() {
+            self.store_up.with_label_values(&[store]).set(i64::from(up));
+        }
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) fn check(file: &Path, connect: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let default_store = config.default_store;
-    let topology = Topology::open(config.stores, default_store, Arc::new(SystemClock))?;
+    let clock = Arc::new(SystemClock);
+    let topology = Topology::open(config.stores, default_store, clock, |store, _, _| store)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut failed = 0;
     for served in topology.stores() {

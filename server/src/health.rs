@@ -68,11 +68,16 @@ impl Health {
 
     /// The stores whose backend did not answer last time.
     pub(crate) fn silent(&self) -> Vec<&str> {
-        let stores = self.answering.iter();
-        let silent = stores.filter(|(_, answering)| !answering.load(Ordering::Relaxed));
-        let mut silent: Vec<&str> = silent.map(|(name, _)| name.as_str()).collect();
+        let silent = self.stores().filter(|(_, answered)| !answered);
+        let mut silent: Vec<&str> = silent.map(|(name, _)| name).collect();
         silent.sort_unstable();
         silent
+    }
+
+    /// Every store, and whether its backend answered last time.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = (&str, bool)> {
+        let stores = self.answering.iter();
+        stores.map(|(name, answering)| (name.as_str(), answering.load(Ordering::Relaxed)))
     }
 
     async fn watch_store(&self, served: &ServedStore) {

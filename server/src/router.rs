@@ -3,23 +3,27 @@
 //! A match instead of tonic's router: it does less for each call, and one can read it.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use kvgate_proto::v1::ErrorReason;
 use kvgate_proto::v1::key_value_service_server::KeyValueServiceServer;
 use kvgate_proto::v1::store_service_server::StoreServiceServer;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::{v1, v1alpha};
 
-use crate::layers::{Call, EndWith};
+use crate::config::Compression;
+use crate::layers::EndWith;
 use crate::service::status::Fault;
 use crate::service::{KeyValue, Service};
 
@@ -69,15 +73,26 @@ impl Router {
         health: HealthReporter,
         stopping: CancellationToken,
         message_bytes_max: usize,
+        compression: &[Compression],
     ) -> Self {
         let service = Arc::new(service);
         // answers are measured before they are sent, see Service::check_response
-        let key_value = KeyValueServiceServer::new(KeyValue(Arc::clone(&service)))
+        let mut key_value = KeyValueServiceServer::new(KeyValue(Arc::clone(&service)))
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
-        let store = StoreServiceServer::from_arc(service)
+        let mut store = StoreServiceServer::from_arc(service)
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
+        // tonic stops unpacking at the largest message
+        key_value = key_value.accept_compressed(CompressionEncoding::Gzip);
+        store = store.accept_compressed(CompressionEncoding::Gzip);
+        for encoding in compression {
+            let encoding = match encoding {
+                Compression::Gzip => CompressionEncoding::Gzip,
+            };
+            key_value = key_value.send_compressed(encoding);
+            store = store.send_compressed(encoding);
+        }
         let health = HealthServer::new(HealthService::from_health_reporter(health));
         Self(Arc::new(Services { key_value, store, health, stopping }))
     }
@@ -96,7 +111,11 @@ impl Router {
     }
 }
 
-impl tower::Service<Call> for Router {
+impl<B> tower::Service<Request<B>> for Router
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
+{
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Answering;
@@ -105,7 +124,7 @@ impl tower::Service<Call> for Router {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, call: Call) -> Answering {
+    fn call(&mut self, call: Request<B>) -> Answering {
         if !is_grpc(&call) {
             return Box::pin(std::future::ready(Ok(not_grpc())));
         }
@@ -156,9 +175,11 @@ fn unbuilt(error: &tonic_reflection::server::Error) -> Status {
     Fault::new(Code::Internal, ErrorReason::Internal, message).into()
 }
 
-fn is_grpc(call: &Call) -> bool {
+fn is_grpc<B>(call: &Request<B>) -> bool {
     let content_type = call.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let form = content_type.and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    // what comes from a browser was translated before it got here, if that is allowed
+    form.is_some_and(|form| !form.starts_with(b"-web"))
 }
 
 /// The answer to a browser or a probe that speaks plain HTTP/2.

@@ -11,22 +11,23 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
+use crate::admin;
 use crate::config::{ClientCertificates, Config, Listen, Server};
 use crate::edge::Edge;
 use crate::health::Health;
-use crate::layers::{self, CallMetrics, Load};
+use crate::layers::{self, Load, Rate};
 use crate::reload;
 use crate::router::Router;
 use crate::server::{self, Listener, Stop, Workers};
 use crate::service::Service;
 use crate::signals::{Hangups, Signals};
+use crate::telemetry::{self, CallMetrics, Measured, Spans, StoreMetrics};
 use crate::topology::Topology;
-use crate::{admin, telemetry};
 
 /// Serves the configured stores until a signal asks to stop.
 pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
     refuse_exposure(&config.server, insecure)?;
-    telemetry::start(&config.server.log)?;
+    telemetry::start_logs(&config.server.log)?;
     warn_of_exposure(&config.server);
     let edge = Edge::open(&config.server)?;
     let listener = Listener::bind(&config.server.listen, config.server.socket_mode)
@@ -40,13 +41,23 @@ pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
     };
     let stores = std::mem::take(&mut config.stores);
     let clock = Arc::new(SystemClock);
-    let topology = Topology::open(stores, config.default_store.clone(), clock)?;
-    let running = Running::start(config, edge, &Arc::new(topology))?;
+    let registry = Registry::new();
+    let spans = config.server.tracing.as_ref().map(Spans::open).transpose()?.map(Arc::new);
+    let metrics = StoreMetrics::new(&registry)?;
+    let topology =
+        Topology::open(stores, config.default_store.clone(), clock, |store, name, store_type| {
+            let spans = spans.clone();
+            Arc::new(Measured::new(store, name, store_type.word, &metrics, spans))
+        })?;
+    let running = Running::start(config, edge, &Arc::new(topology), registry, spans.as_ref())?;
 
     // the acceptor, the signals and the health checks share this thread
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(running.run(listener, admin));
     runtime.shutdown_background();
+    if let Some(spans) = spans {
+        spans.finish();
+    }
     stopped
 }
 
@@ -98,25 +109,45 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: Config, edge: Edge, topology: &Arc<Topology>) -> anyhow::Result<Self> {
+    fn start(
+        config: Config,
+        edge: Edge,
+        topology: &Arc<Topology>,
+        registry: Registry,
+        spans: Option<&Arc<Spans>>,
+    ) -> anyhow::Result<Self> {
         let stop = Stop::default();
         let limits = &config.server.limits;
-        let registry = Registry::new();
-        let metrics = Arc::new(CallMetrics::new(&registry)?);
+        let stores = topology.stores().map(|served| served.name.clone()).collect();
+        let metrics = Arc::new(CallMetrics::new(&registry, stores)?);
         let load = Arc::new(Load::new(limits.concurrent_calls_max));
+        let rate = Rate::new(limits).map(Arc::new);
         let health = Arc::new(Health::new(Arc::clone(topology), config.server.health_interval));
         let threads = match config.server.runtime_threads {
             Some(threads) => threads,
             None => available_parallelism()?,
         };
-        let workers = Workers::start(threads.get(), limits, &edge, &stop, || {
+        let workers = Workers::start(threads.get(), &config.server, &edge, &stop, || {
             let service =
                 Service::new(Arc::clone(topology), limits.clone(), edge.authentication.is_some());
             let stopping = stop.gently.clone();
-            let router =
-                Router::new(service, health.reporter(), stopping, limits.message_bytes_max);
+            let router = Router::new(
+                service,
+                health.reporter(),
+                stopping,
+                limits.message_bytes_max,
+                &config.server.compression,
+            );
             let authentication = edge.authentication.as_ref();
-            layers::stack(router, &metrics, &load, authentication, limits.message_bytes_max)
+            layers::stack(
+                router,
+                &metrics,
+                spans,
+                &load,
+                authentication,
+                rate.as_ref(),
+                limits.message_bytes_max,
+            )
         })?;
         Ok(Self { config, edge, health, load, registry, stop, workers })
     }
@@ -126,7 +157,8 @@ impl Running {
         self.keep_up().await?;
         if let Some(admin) = admin {
             let open = self.workers.open();
-            let figures = admin::Figures::new(&self.registry, Arc::clone(&self.load), open)?;
+            let figures =
+                admin::Figures::new(&self.registry, Arc::clone(&self.load), open, &self.health)?;
             let served =
                 admin::Admin::new(self.registry.clone(), figures, Arc::clone(&self.health));
             let address = admin.local_addr()?;

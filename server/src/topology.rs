@@ -11,6 +11,8 @@ use crate::config::StoreEntry;
 /// A store as requests see it: its wrappers around it, and what it is called.
 pub(crate) struct ServedStore {
     pub(crate) name: String,
+    /// Where it stands among the stores: they are in the order of their names.
+    pub(crate) index: usize,
     pub(crate) store_type: &'static StoreType,
     /// The collection of requests that name none.
     pub(crate) default_collection: String,
@@ -25,23 +27,26 @@ pub(crate) struct Topology {
 }
 
 impl Topology {
-    /// Opens every store and puts its wrappers around it. `default_store` is one
-    /// of the `stores`: the configuration has checked it.
+    /// Opens every store and puts `measure` and then its wrappers around it. `default_store`
+    /// is one of the `stores`: the configuration has checked it.
     pub(crate) fn open(
         stores: BTreeMap<String, StoreEntry>,
         default_store: String,
         clock: Arc<dyn Clock>,
+        measure: impl Fn(Arc<dyn Store>, &str, &'static StoreType) -> Arc<dyn Store>,
     ) -> Result<Self> {
-        let open = |(name, entry): (String, StoreEntry)| {
+        let open = |(index, (name, entry)): (usize, (String, StoreEntry))| {
             let mut store = entry.settings.open(&name, Arc::clone(&clock))?;
+            store = measure(store, &name, entry.store_type);
             for wrapper in entry.wrap {
                 store = wrapper.wrap(store);
             }
             let StoreEntry { store_type, default_collection, .. } = entry;
-            let served = ServedStore { name: name.clone(), store_type, default_collection, store };
+            let served =
+                ServedStore { name: name.clone(), index, store_type, default_collection, store };
             Ok((name, served))
         };
-        let stores = stores.into_iter().map(open).collect::<Result<_>>()?;
+        let stores = stores.into_iter().enumerate().map(open).collect::<Result<_>>()?;
         Ok(Self { stores, default_store, clock })
     }
 

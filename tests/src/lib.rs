@@ -4,6 +4,7 @@
 //! The tests themselves are in `tests/tests`: `conformance` runs every case
 //! for every setup, the others are about one thing each.
 
+pub mod admin;
 pub mod case;
 pub mod cases;
 pub mod certificates;

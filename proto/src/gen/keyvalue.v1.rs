@@ -78,6 +78,9 @@ pub enum ErrorReason {
     /// PERMISSION_DENIED: no role of the caller allows this. It is not said whether
     /// there is such a store. Metadata: `operation`, if it was one.
     NotAllowed = 28,
+    /// RESOURCE_EXHAUSTED: the caller makes more calls in a second than it may.
+    /// Retry after the time in RetryInfo. Metadata: `limit`, `limit_name`.
+    TooManyCallsPerSecond = 29,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -115,6 +118,7 @@ impl ErrorReason {
             Self::CredentialsExpired => "ERROR_REASON_CREDENTIALS_EXPIRED",
             Self::CredentialsUnverifiable => "ERROR_REASON_CREDENTIALS_UNVERIFIABLE",
             Self::NotAllowed => "ERROR_REASON_NOT_ALLOWED",
+            Self::TooManyCallsPerSecond => "ERROR_REASON_TOO_MANY_CALLS_PER_SECOND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -151,6 +155,7 @@ impl ErrorReason {
                 Some(Self::CredentialsUnverifiable)
             }
             "ERROR_REASON_NOT_ALLOWED" => Some(Self::NotAllowed),
+            "ERROR_REASON_TOO_MANY_CALLS_PER_SECOND" => Some(Self::TooManyCallsPerSecond),
             _ => None,
         }
     }

@@ -19,6 +19,13 @@ pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     deserializer.deserialize_any(DurationVisitor)
 }
 
+/// Like [`read`], for a setting that may be left out.
+pub fn read_optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    read(deserializer).map(Some)
+}
+
 /// The schema of a duration, for `schema_with`.
 pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

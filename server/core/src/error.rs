@@ -39,6 +39,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind as a word for metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "invalid_key",
+            Self::InvalidCollection => "invalid_collection",
+            Self::InvalidValue => "invalid_value",
+            Self::ValueTooLarge => "value_too_large",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::Unsupported => "unsupported",
+            Self::ReadOnly => "read_only",
+            Self::Unavailable => "unavailable",
+            Self::AccessDenied => "access_denied",
+            Self::Full => "full",
+            Self::Unreadable => "unreadable",
+            Self::Misconfigured => "misconfigured",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whether trying again may help.
     pub fn is_temporary(self) -> bool {
         matches!(self, Self::Unavailable | Self::Full)

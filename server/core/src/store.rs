@@ -263,6 +263,9 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// How many there are.
+    pub const COUNT: usize = Self::Check as usize + 1;
+
     /// The operation as a word for metadata and metrics.
     pub fn word(self) -> &'static str {
         match self {

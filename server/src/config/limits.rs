@@ -64,6 +64,15 @@ pub(crate) struct Limits {
     /// are read before the caller is known.
     #[schemars(range(min = 4096, max = 1_048_576))]
     pub(crate) header_bytes_max: u32,
+    /// The most calls that one caller may make in a second, in the long run; a stream is
+    /// one call. So one caller can't take what is there for all. Without authentication
+    /// all callers are one. No limit if it is not set.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) calls_per_second_max: Option<u32>,
+    /// How many calls a caller that was quiet may make at once; as many as in a second
+    /// if it is not set.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) calls_burst_max: Option<u32>,
 }
 
 impl Default for Limits {
@@ -81,6 +90,8 @@ impl Default for Limits {
             connections_max: 10_000,
             streams_per_connection_max: 1000,
             header_bytes_max: 16 * 1024,
+            calls_per_second_max: None,
+            calls_burst_max: None,
         }
     }
 }
@@ -118,6 +129,10 @@ impl Limits {
             );
             problems.push((vec!["page_size_default", "page_size_max"], message));
         }
+        if self.calls_burst_max.is_some() && self.calls_per_second_max.is_none() {
+            let message = "needs calls_per_second_max, at which a burst ends".to_owned();
+            problems.push((vec!["calls_burst_max"], message));
+        }
         let (value, message) = (self.value_bytes_max(), self.message_bytes_max);
         // longer names than the default need more room
         let names = self.key_bytes_max + self.collection_bytes_max;
@@ -138,7 +153,7 @@ impl Limits {
         problems
     }
 
-    fn bounds(&self) -> [Bound; 12] {
+    fn bounds(&self) -> [Bound; 14] {
         let bound = |field, value, min, max| Bound { field, value, min, max };
         [
             bound("key_bytes_max", self.key_bytes_max, 1, 64 * KIB),
@@ -159,6 +174,9 @@ impl Limits {
             bound("connections_max", self.connections_max, 1, MANY),
             bound("streams_per_connection_max", self.streams_per_connection_max as usize, 1, MANY),
             bound("header_bytes_max", self.header_bytes_max as usize, 4 * KIB, MIB),
+            // what is not set is within its range
+            bound("calls_per_second_max", self.calls_per_second_max.unwrap_or(1) as usize, 1, MANY),
+            bound("calls_burst_max", self.calls_burst_max.unwrap_or(1) as usize, 1, MANY),
         ]
     }
 }
@@ -215,6 +233,8 @@ mod tests {
         limits.key_bytes_max = 8 * KIB;
         assert_eq!(check(&limits), ["value_bytes_max"]);
 
+        let limits = Limits { calls_burst_max: Some(2), ..Limits::default() };
+        assert_eq!(check(&limits), ["calls_burst_max"]);
         let limits = Limits { page_size_max: 999, ..Limits::default() };
         assert_eq!(check(&limits), ["page_size_default"]);
         let limits = Limits {

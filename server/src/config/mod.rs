@@ -8,6 +8,7 @@
 
 mod access;
 mod authentication;
+mod connections;
 mod environment;
 mod formats;
 mod limits;
@@ -22,6 +23,7 @@ mod stores;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tracing;
 mod tree;
 mod wording;
 mod wrap;
@@ -36,14 +38,16 @@ pub(crate) use access::is_safe;
 #[cfg(test)]
 pub(crate) use authentication::TokenHash;
 pub(crate) use authentication::{Authentication, CertificateEntry, Jwt, OpenService, TokenEntry};
+pub(crate) use connections::{Connections, Web};
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Listen, SocketMode};
 pub(crate) use problem::Problems;
 pub(crate) use roles::{Operation, RoleTable, Rule};
 pub(crate) use schema::schema;
-pub(crate) use server::{Log, LogFormat, Server};
+pub(crate) use server::{Compression, Log, LogFormat, Server};
 pub(crate) use stores::StoreEntry;
 pub(crate) use tls::{ClientCertificates, Tls};
+pub(crate) use tracing::Tracing;
 
 use authentication::TokensFile;
 use part::Part;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::access;
 use super::authentication::Authentication;
+use super::connections::{self, Connections, Web};
 use super::limits::Limits;
 use super::listen::{Listen, SocketMode};
 use super::part::Part;
@@ -18,10 +19,11 @@ use super::path;
 use super::problem::Problem;
 use super::roles::RoleTable;
 use super::tls::{self, Tls};
+use super::tracing::{self, Tracing};
 use super::tree::Tree;
 
 /// What holds for the server as a whole.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     /// Where calls are listened for: an IP address and a port, or `unix:` and the path of
@@ -62,8 +64,18 @@ pub(crate) struct Server {
     pub(crate) roles: RoleTable,
     /// Limits on what callers may ask for.
     pub(crate) limits: Limits,
+    /// How long connections last.
+    pub(crate) connections: Connections,
+    /// Calls from browsers; without this table they are refused.
+    pub(crate) web: Option<Web>,
+    /// How answers are compressed for callers that take it. Off
+    /// by default: it costs more than it saves between machines that are near to each
+    /// other. Requests may be compressed whatever stands here.
+    pub(crate) compression: Vec<Compression>,
     /// What is logged, and how.
     pub(crate) log: Log,
+    /// Where traces are sent; without this table none are made.
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Default for Server {
@@ -81,7 +93,11 @@ impl Default for Server {
             authentication: None,
             roles: RoleTable::new(),
             limits: Limits::default(),
+            connections: Connections::default(),
+            web: None,
+            compression: Vec::new(),
             log: Log::default(),
+            tracing: None,
         }
     }
 }
@@ -101,6 +117,14 @@ impl Default for Log {
     fn default() -> Self {
         Self { level: "info".to_owned(), format: LogFormat::Text }
     }
+}
+
+/// A way to compress messages.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Compression {
+    /// What every gRPC library has.
+    Gzip,
 }
 
 /// The form of a line of the log.
@@ -151,6 +175,8 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     problems.extend(check_listen(tree, server));
     problems.extend(access::check(tree, server));
     problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
+    problems.extend(connections::check(tree, &server.connections, server.web.as_ref()));
+    problems.extend(server.tracing.iter().flat_map(|tracing| tracing::check(tree, tracing)));
     let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
     if server.admin_listen.is_some_and(taken) {
         let message = "the same address as server.listen";

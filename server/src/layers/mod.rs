@@ -6,38 +6,44 @@ mod ending;
 mod guarded;
 mod load;
 mod observe;
-mod peer;
+mod of_connection;
+mod rate;
 mod refusal;
+mod web;
 
 use std::sync::Arc;
 
-use http::Request;
-use hyper::body::Incoming;
 use tower::ServiceBuilder;
 
 pub(crate) use self::ending::EndWith;
 pub(crate) use self::load::Load;
-pub(crate) use self::observe::{CallMetrics, Method};
-pub(crate) use self::peer::FromPeer;
+pub(crate) use self::observe::Method;
+pub(crate) use self::of_connection::{Activity, OfConnection};
+pub(crate) use self::rate::Rate;
+pub(crate) use self::web::Web;
 use crate::identity::Authentication;
 use crate::router::Router;
+use crate::telemetry::{CallMetrics, Spans};
 
 /// The whole stack of one runtime, outermost layer first. A request goes down the
 /// column, its answer comes up.
 ///
 /// Every runtime has a stack of its own: what is cloned for each request is then
-/// counted on one core only. `FromPeer` stands around it, one for each connection.
+/// counted on one core only. `OfConnection` stands around it, one for each connection, and
+/// `Web` if browsers may call.
 pub(crate) fn stack(
     router: Router,
     metrics: &Arc<CallMetrics>,
+    spans: Option<&Arc<Spans>>,
     load: &Arc<Load>,
     authentication: Option<&Arc<Authentication>>,
+    rate: Option<&Arc<Rate>>,
     message_bytes_max: usize,
 ) -> Stack {
     ServiceBuilder::new()
         // outermost, so that refused calls are counted and traced like all others,
         // with the status that the caller sees
-        .layer(observe::ObserveLayer::new(Arc::clone(metrics)))
+        .layer(observe::ObserveLayer::new(Arc::clone(metrics), spans.cloned()))
         // before anything that costs: a call too many is turned away cheaply
         .layer(load::LoadLayer::new(Arc::clone(load)))
         // bounds all that follows by the caller's deadline, the backend's work and
@@ -46,6 +52,8 @@ pub(crate) fn stack(
         // after the deadline, which also bounds the wait for an issuer's keys, and before all
         // that reads the call's messages: nothing of an unknown caller's is decoded
         .layer(authenticate::AuthenticateLayer::new(authentication))
+        // as soon as it is known whose bucket the call is from
+        .layer(rate::RateLayer::new(rate))
         // innermost: gives what tonic itself refuses the form of our errors
         .layer(refusal::RefusalLayer::new(message_bytes_max))
         .service(router)
@@ -53,8 +61,7 @@ pub(crate) fn stack(
 
 /// The type of [`stack`].
 pub(crate) type Stack = observe::Observe<
-    load::LoadLimit<deadline::Deadline<authenticate::Authenticate<refusal::Refusal<Router>>>>,
+    load::LoadLimit<
+        deadline::Deadline<authenticate::Authenticate<rate::RateLimit<refusal::Refusal<Router>>>>,
+    >,
 >;
-
-/// A call as it comes from a connection.
-pub(crate) type Call = Request<Incoming>;

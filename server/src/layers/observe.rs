@@ -9,43 +9,15 @@ use std::time::Instant;
 
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
+use opentelemetry::{Context as TraceContext, ContextGuard};
 use pin_project_lite::pin_project;
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
-};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
+use tracing::span::Entered;
 
 use crate::router::METHODS;
-
-/// Every gRPC code, in order.
-const CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
-/// Seconds; they resolve 100 µs, where a call to a store in memory or on the same
-/// machine lies.
-const BUCKETS: [f64; 16] = [
-    0.000_05, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.000_75, 0.001, 0.002_5, 0.005, 0.01,
-    0.05, 0.1, 0.5, 1.0, 10.0,
-];
+use crate::telemetry::{CODES, CallMetrics, Spans, end_call, noted_store, trace_id};
 
 /// Where a method stands in [`METHODS`]; one past the end for any other path, so
 /// that no caller can make up a label.
@@ -57,51 +29,28 @@ impl Method {
         Self(METHODS.iter().position(|method| *method == path).unwrap_or(METHODS.len()))
     }
 
+    /// How many there are.
+    pub(crate) const COUNT: usize = METHODS.len() + 1;
+
+    /// Where it stands among them.
+    pub(crate) fn place(self) -> usize {
+        self.0
+    }
+
     pub(crate) fn name(self) -> &'static str {
         METHODS.get(self.0).map_or("other", |path| path.trim_start_matches('/'))
     }
 }
 
-/// Counters and latencies of calls, with every label looked up beforehand.
-pub(crate) struct CallMetrics {
-    methods: Vec<MethodMetrics>,
-}
-
-struct MethodMetrics {
-    seconds: Histogram,
-    codes: Vec<IntCounter>,
-}
-
-impl CallMetrics {
-    pub(crate) fn new(registry: &Registry) -> prometheus::Result<Self> {
-        let calls = IntCounterVec::new(
-            Opts::new("kvgate_calls_total", "gRPC calls that have ended"),
-            &["method", "code"],
-        )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new("kvgate_call_duration_seconds", "from a call's headers to its end")
-                .buckets(BUCKETS.to_vec()),
-            &["method"],
-        )?;
-        registry.register(Box::new(calls.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
-        let methods = (0..=METHODS.len()).map(|index| {
-            let name = Method(index).name();
-            MethodMetrics {
-                seconds: seconds.with_label_values(&[name]),
-                codes: CODES.iter().map(|code| calls.with_label_values(&[name, *code])).collect(),
-            }
-        });
-        Ok(Self { methods: methods.collect() })
-    }
-}
-
 #[derive(Clone)]
-pub(super) struct ObserveLayer(Arc<CallMetrics>);
+pub(super) struct ObserveLayer {
+    metrics: Arc<CallMetrics>,
+    spans: Option<Arc<Spans>>,
+}
 
 impl ObserveLayer {
-    pub(super) fn new(metrics: Arc<CallMetrics>) -> Self {
-        Self(metrics)
+    pub(super) fn new(metrics: Arc<CallMetrics>, spans: Option<Arc<Spans>>) -> Self {
+        Self { metrics, spans }
     }
 }
 
@@ -109,7 +58,7 @@ impl<S> Layer<S> for ObserveLayer {
     type Service = Observe<S>;
 
     fn layer(&self, inner: S) -> Observe<S> {
-        Observe { inner, metrics: Arc::clone(&self.0) }
+        Observe { inner, metrics: Arc::clone(&self.metrics), spans: self.spans.clone() }
     }
 }
 
@@ -118,6 +67,7 @@ impl<S> Layer<S> for ObserveLayer {
 pub(crate) struct Observe<S> {
     inner: S,
     metrics: Arc<CallMetrics>,
+    spans: Option<Arc<Spans>>,
 }
 
 impl<S, R, B> Service<Request<R>> for Observe<S>
@@ -134,16 +84,22 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let method = Method::of(request.uri().path());
-        let span = tracing::debug_span!("call", rpc.system = "grpc", rpc.method = method.name());
+        let span = self.spans.as_ref().and_then(|spans| spans.call(method, request.headers()));
+        let log_span =
+            tracing::debug_span!("call", rpc.system = "grpc", rpc.method = method.name());
         let ending = Ending {
             metrics: Arc::clone(&self.metrics),
             method,
             begun: Instant::now(),
             // a body that is dropped before its end was cancelled by the caller
             code: Code::Cancelled,
+            store: None,
+            log_span,
             span,
         };
-        let call = ending.span.in_scope(|| self.inner.call(request));
+        let entered = ending.enter();
+        let call = self.inner.call(request);
+        drop(entered);
         ObserveFuture { call, ending: Some(ending) }
     }
 }
@@ -164,9 +120,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let entered = this.ending.as_ref().map(|ending| ending.span.enter());
-        let Ok(response) = ready!(this.call.poll(cx));
+        let entered = this.ending.as_ref().map(Ending::enter);
+        let polled = this.call.poll(cx);
         drop(entered);
+        if let Some(ending) = this.ending.as_mut() {
+            ending.learn_store();
+        }
+        let Ok(response) = ready!(polled);
         let mut ending = this.ending.take();
         if let Some(ending) = &mut ending {
             ending.see(response.headers());
@@ -193,9 +153,13 @@ impl<B: Body> Body for ObservedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        let entered = this.ending.as_ref().map(|ending| ending.span.enter());
-        let frame = ready!(this.body.poll_frame(cx));
+        let entered = this.ending.as_ref().map(Ending::enter);
+        let polled = this.body.poll_frame(cx);
         drop(entered);
+        if let Some(ending) = this.ending.as_mut() {
+            ending.learn_store();
+        }
+        let frame = ready!(polled);
         if let Some(Ok(frame)) = &frame
             && let (Some(trailers), Some(ending)) = (frame.trailers_ref(), this.ending.as_mut())
         {
@@ -220,10 +184,26 @@ struct Ending {
     method: Method,
     begun: Instant,
     code: Code,
-    span: Span,
+    /// The store of the call, once the service has read which it is.
+    store: Option<usize>,
+    log_span: Span,
+    /// The span that a collector gets, if the call is sampled.
+    span: Option<TraceContext>,
 }
 
 impl Ending {
+    /// Makes what follows part of the call, until both are dropped.
+    fn enter(&self) -> (Entered<'_>, Option<ContextGuard>) {
+        (self.log_span.enter(), self.span.clone().map(TraceContext::attach))
+    }
+
+    /// Takes the store that the service has noted while it was polled.
+    fn learn_store(&mut self) {
+        if let Some(store) = noted_store() {
+            self.store = Some(store);
+        }
+    }
+
     /// Takes the status from headers or trailers that have one. The server's own
     /// failures are logged here, once, with the message that the caller gets.
     fn see(&mut self, headers: &HeaderMap) {
@@ -242,12 +222,18 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let method = &self.metrics.methods[self.method.0];
         let took = self.begun.elapsed();
-        method.seconds.observe(took.as_secs_f64());
-        method.codes[self.code as usize].inc();
+        self.metrics.ended(self.method, self.store, self.code, took);
+        let store = self.metrics.store(self.store);
+        if let Some(span) = &self.span {
+            end_call(span, store, self.code);
+        }
         let code = CODES[self.code as usize];
-        tracing::debug!(parent: &self.span, rpc.response.status_code = code, ?took, "call ended");
+        let trace_id = self.span.as_ref().map(trace_id);
+        tracing::debug!(
+            parent: &self.log_span,
+            rpc.response.status_code = code, store, ?took, trace_id, "call ended"
+        );
     }
 }
 
@@ -263,13 +249,5 @@ mod tests {
         );
         assert_eq!(Method::of("/keyvalue.v1.KeyValueService/Got").name(), "other");
         assert_eq!(Method::of("").name(), "other");
-    }
-
-    #[test]
-    fn codes_stand_in_their_order() {
-        for (index, name) in CODES.iter().enumerate() {
-            let code = Code::from(i32::try_from(index).expect("a few"));
-            assert_eq!(format!("{code:?}").to_uppercase(), name.replace('_', ""));
-        }
     }
 }

@@ -1,20 +1,28 @@
 //! One connection, from its handshake to its end.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tower::Service;
 
 use super::listener::{Origin, Socket, Stream};
 use super::{Peer, Stop};
+use crate::config::Connections;
 use crate::identity::Authentication;
-use crate::layers::{FromPeer, Stack};
+use crate::layers::{Activity, OfConnection, Stack, Web};
 use crate::tls::Tls;
 
 /// What connections of one runtime are served with.
@@ -24,6 +32,10 @@ pub(super) struct Serving {
     pub(super) http2: http2::Builder<TokioExecutor>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) authentication: Option<Arc<Authentication>>,
+    /// How long connections last.
+    pub(super) connections: Connections,
+    /// The origins whose pages may call, if browsers may.
+    pub(super) web: Option<Arc<[HeaderValue]>>,
     pub(super) stop: Stop,
     /// How many connections are open.
     pub(super) open: Arc<AtomicUsize>,
@@ -76,7 +88,34 @@ impl Serving {
             let identity = certificate.and_then(|own| authentication.of_certificate(&own));
             Peer { origin, identity }
         });
-        let service = TowerToHyperService::new(FromPeer::new(self.stack, peer));
+        let activity = Activity::new();
+        match self.web.clone() {
+            None => {
+                let service = OfConnection::new(self.stack.clone(), peer, Arc::clone(&activity));
+                self.serve_calls(io, service, &activity).await;
+            }
+            Some(origins) => {
+                let web = Web::new(self.stack.clone(), origins);
+                let service = OfConnection::new(web, peer, Arc::clone(&activity));
+                self.serve_calls(io, service, &activity).await;
+            }
+        }
+    }
+
+    async fn serve_calls<S, B>(
+        self,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        service: S,
+        activity: &Activity,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let service = TowerToHyperService::new(service);
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -84,10 +123,39 @@ impl Serving {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            why = worn_out(&self.connections, activity) => {
+                tracing::debug!(why, "a connection is ended");
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = tokio::time::sleep(self.connections.age_grace) => Ok(()),
+                }
+            }
         };
         if let Err(error) = ended {
             // callers come and go; what went wrong with a call is logged there
             tracing::debug!(%error, "a connection broke");
+        }
+    }
+}
+
+/// Waits until a connection has lasted long enough, and says why.
+async fn worn_out(limits: &Connections, activity: &Activity) -> &'static str {
+    // all that came at once must not go at once
+    let age = limits.age_max.map(|age| age.mul_f64(rand::random_range(0.9..1.1)));
+    let end = age.map(|age| Instant::now() + age);
+    loop {
+        let idle_for = limits.idle_max.saturating_sub(activity.idle());
+        if idle_for.is_zero() {
+            return "it has no calls";
+        }
+        let idle_at = Instant::now() + idle_for;
+        match end {
+            Some(end) if end <= idle_at => {
+                tokio::time::sleep_until(end).await;
+                return "it is old";
+            }
+            _ => tokio::time::sleep_until(idle_at).await,
         }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ use self::connection::Serving;
 use self::listener::Socket;
 pub(crate) use self::listener::{Listener, Origin, bind_tcp};
 pub(crate) use self::peer::Peer;
-use crate::config::Limits;
+use crate::config::{Server, Web};
 use crate::edge::Edge;
 use crate::layers::Stack;
 
@@ -42,12 +43,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
 /// How much of an answer waits in the server for the caller to take it.
 const SEND_BUFFER_BYTES: usize = 256 * 1024;
-
-/// How often a silent connection is asked whether it is still there, and how long
-/// it may take to answer: a caller whose machine vanished would else be served for
-/// ever.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The wait after an accept that failed, most likely for want of file descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -72,7 +67,7 @@ impl Workers {
     /// Starts `count` runtimes; `stack` makes what each of them serves.
     pub(crate) fn start(
         count: usize,
-        limits: &Limits,
+        settings: &Server,
         edge: &Edge,
         stop: &Stop,
         stack: impl Fn() -> Stack,
@@ -84,7 +79,9 @@ impl Workers {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let serving = Serving {
                 stack: stack(),
-                http2: http2_settings(limits),
+                http2: http2_settings(settings),
+                connections: settings.connections.clone(),
+                web: settings.web.as_ref().map(origins),
                 tls: edge.tls.clone(),
                 authentication: edge.authentication.clone(),
                 stop: stop.clone(),
@@ -151,7 +148,13 @@ impl Workers {
     }
 }
 
-fn http2_settings(limits: &Limits) -> http2::Builder<TokioExecutor> {
+/// The origins as browsers send them; the configuration has checked that they can be.
+fn origins(web: &Web) -> Arc<[HeaderValue]> {
+    web.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect()
+}
+
+fn http2_settings(settings: &Server) -> http2::Builder<TokioExecutor> {
+    let Server { limits, connections, .. } = settings;
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2
         .timer(TokioTimer::new())
@@ -162,8 +165,8 @@ fn http2_settings(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_interval(connections.keepalive_interval)
+        .keep_alive_timeout(connections.keepalive_timeout)
         // a date in every answer is of no use to gRPC
         .auto_date_header(false);
     http2

@@ -12,6 +12,7 @@ use super::caller::Caller;
 use super::status::Fault;
 use crate::access::Wish;
 use crate::config::Operation;
+use crate::telemetry::note_store;
 use crate::topology::ServedStore;
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
@@ -41,6 +42,7 @@ impl Service {
     /// The store of this name. Who may not see it is not told whether there is one.
     fn find_store(&self, caller: &Caller, name: &str) -> Result<&ServedStore, Fault> {
         if let Some(served) = self.topology.find(name) {
+            note_store(served.index);
             return Ok(served);
         }
         caller.check(name, Wish::See)?;

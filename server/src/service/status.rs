@@ -64,6 +64,11 @@ impl Fault {
         self
     }
 
+    /// Says when trying again will help.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
     /// Names the field of the request that caused a store's error.
     pub(crate) fn in_field(mut self, field: impl Into<String>) -> Self {
         if self.code == Code::InvalidArgument {

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use kvgate_tests::admin;
 use kvgate_tests::client::{Batches, Collection};
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
 use kvgate_tests::process_figures::{cpu_time, resident_bytes};
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::million::{key, load};
 
@@ -124,11 +123,7 @@ async fn a_caller_that_goes_away_frees_everything() -> Outcome {
 
 /// Reads one figure of `/metrics`.
 async fn calls_in_flight(port: u16) -> Outcome<u64> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
+    let (_, answer) = admin::get(port, "/metrics").await?;
     let figure = answer.lines().find_map(|line| line.strip_prefix("kvgate_calls_in_flight "));
     let figure = figure.ok_or_else(|| Failure::new("no kvgate_calls_in_flight in /metrics"))?;
     Ok(figure.trim().parse()?)
