@@ -1,0 +1,134 @@
+//! Windows' Credential Manager, with the credentials of Python's keyring library.
+//!
+//! That library keeps what it stored last under the name of the service, and moves it to
+//! `user@service` before it stores something else there. So a credential is looked for in
+//! both places, and written where it is.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use keyring_core::Entry;
+use kvgate_core::Result;
+use windows_native_keyring_store::Store;
+
+use super::Config;
+use super::credential::{Credentials, error, unless_missing};
+use super::items::{Items, NameLimits, TextLimit};
+
+/// A user name has at most 513 bytes, the separator and two parts.
+const PART_BYTES_MAX: usize = 250;
+
+/// What Windows takes, which counts text in UTF-16.
+const TEXT_LIMIT: TextLimit =
+    TextLimit { bytes_max: 2560, count: |text| text.encode_utf16().count() * 2 };
+
+pub(super) struct CredentialItems {
+    credentials: Credentials,
+    /// One caller at a time: Windows does not keep the order of calls of several threads.
+    turn: Mutex<()>,
+}
+
+impl CredentialItems {
+    pub(super) fn open(config: &Config) -> Result<Self> {
+        let store = Store::new_with_configuration(&HashMap::from([("divider", "@")]));
+        let credentials = Credentials::open(&config.service_name, store)?;
+        Ok(Self { credentials, turn: Mutex::new(()) })
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The credential under the name of the service, if it is that of the user name.
+    fn last_stored(&self, user: &str) -> Result<Option<Entry>> {
+        let Credentials { service_name, store, .. } = &self.credentials;
+        let target = HashMap::from([("target", service_name.as_str())]);
+        let entry = store.build(service_name, user, Some(&target));
+        let entry = entry.map_err(|cause| error("naming a credential", cause))?;
+        let attributes = unless_missing("looking for a credential", entry.get_attributes())?;
+        let is_of_user = |attributes: &HashMap<String, String>| {
+            attributes.get("username").is_some_and(|name| name == user)
+        };
+        Ok(attributes.filter(is_of_user).map(|_| entry))
+    }
+
+    fn find(&self, user: &str) -> Result<Entry> {
+        match self.last_stored(user)? {
+            Some(entry) => Ok(entry),
+            None => self.credentials.of(user),
+        }
+    }
+
+    fn text_of(&self, user: &str) -> Result<Option<Bytes>> {
+        let text = self.find(user)?.get_password();
+        Ok(unless_missing("reading a credential", text)?.map(Bytes::from))
+    }
+}
+
+impl Items for CredentialItems {
+    fn names(&self) -> NameLimits {
+        NameLimits { part_bytes_max: Some(PART_BYTES_MAX), ignores_case: true }
+    }
+
+    fn text_limit(&self) -> Option<TextLimit> {
+        Some(TEXT_LIMIT)
+    }
+
+    fn are_listed(&self) -> bool {
+        true
+    }
+
+    fn read(&self, user: &str) -> Result<Option<Bytes>> {
+        let _turn = self.turn();
+        self.text_of(user)
+    }
+
+    fn write(&self, user: &str, text: &str) -> Result<()> {
+        let _turn = self.turn();
+        let written = self.find(user)?.set_password(text);
+        written.map_err(|cause| error("storing a credential", cause))
+    }
+
+    fn remove(&self, user: &str) -> Result<Option<Bytes>> {
+        let _turn = self.turn();
+        let text = match self.text_of(user) {
+            // removed all the same: nobody can read it
+            Err(error) if error.kind() == kvgate_core::Kind::Unreadable => Some(Bytes::new()),
+            text => text?,
+        };
+        // an older one of the same user name may be in the other place
+        for entry in self.last_stored(user)?.into_iter().chain([self.credentials.of(user)?]) {
+            unless_missing("removing a credential", entry.delete_credential())?;
+        }
+        Ok(text)
+    }
+
+    fn users(&self) -> Result<Vec<String>> {
+        let _turn = self.turn();
+        let Credentials { service_name, store, .. } = &self.credentials;
+        let all = store.search(&HashMap::new());
+        let mut users = Vec::new();
+        for entry in all.map_err(|cause| error("listing the credentials", cause))? {
+            let found = unless_missing("looking at a credential", entry.get_attributes())?;
+            let mut attributes = found.unwrap_or_default();
+            let target = attributes.remove("target_name").unwrap_or_default();
+            let user = attributes.remove("username").unwrap_or_default();
+            if target == *service_name || target == format!("{user}@{service_name}") {
+                users.push(user);
+            }
+        }
+        Ok(users)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.read("check").map(drop)
+    }
+}
+
+impl fmt::Display for CredentialItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the Credential Manager")
+    }
+}

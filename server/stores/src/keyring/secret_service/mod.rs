@@ -1,0 +1,209 @@
+//! The Secret Service of the desktop, spoken to over D-Bus: gnome-keyring, `KeePassXC`,
+//! `KWallet`.
+//!
+//! The items are those of Python's keyring library, attribute by attribute: a put of
+//! either side finds the item of the other and replaces it, in one call. keyring-core's
+//! store for the Secret Service makes items with other attributes and changes them
+//! afterwards, so that Python's next put would make a second item:
+//! `decisions/0006-keyring-items.md`.
+//!
+//! Nobody is asked for a password: a locked keyring is an error, not a prompt.
+
+mod fault;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvgate_core::{Error, Kind, Result};
+use secret_service::blocking::{Collection, SecretService};
+use secret_service::{EncryptionType, Error as ServiceError};
+use zbus::blocking::connection::Builder;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath};
+
+use super::Config;
+use super::items::{Items, NameLimits, TextLimit};
+use fault::Failure;
+
+/// The keyring in which Python's keyring library keeps its items, too.
+const DEFAULT_KEYRING: ObjectPath<'static> =
+    ObjectPath::from_static_str_unchecked("/org/freedesktop/secrets/aliases/default");
+
+/// What Python's keyring library gives all its items.
+const APPLICATION: &str = "Python keyring library";
+
+/// The same for the content type.
+const CONTENT_TYPE: &str = "text/plain";
+
+pub(super) struct SecretServiceItems {
+    service_name: String,
+    address: Option<String>,
+    timeout: Duration,
+    /// The connection with its encrypted session: making one takes long.
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+type Connection = SecretService<'static>;
+
+impl SecretServiceItems {
+    pub(super) fn open(config: &Config) -> Result<Self> {
+        if let Some(address) = &config.dbus_address {
+            zbus::Address::try_from(address.as_str()).map_err(|error| {
+                let context = format!(
+                    "dbus_address is {address:?}, which is no address of D-Bus such as \
+                     unix:path=/run/user/1000/bus"
+                );
+                Error::new(Kind::Misconfigured, context).with_source(error)
+            })?;
+        }
+        Ok(Self {
+            service_name: config.service_name.clone(),
+            address: config.dbus_address.clone(),
+            timeout: config.timeout,
+            connection: Mutex::default(),
+        })
+    }
+
+    /// Works on the default keyring. If the connection or its session turns out to be
+    /// gone, as after a restart of the keyring, once more over a new one.
+    fn in_keyring<T>(&self, work: impl Fn(&Collection<'_>) -> Result<T, Failure>) -> Result<T> {
+        let attempt = |connection: &Connection| {
+            let path = OwnedObjectPath::from(DEFAULT_KEYRING);
+            work(&connection.get_collection_by_path(path)?)
+        };
+        let connection = self.connected()?;
+        match attempt(&connection) {
+            Err(Failure::Stale(_)) => {
+                self.forget(&connection);
+                attempt(&*self.connected()?)
+            }
+            done => done,
+        }
+        .map_err(|failure| fault::error(failure.into_cause()))
+    }
+
+    fn connected(&self) -> Result<Arc<Connection>> {
+        let mut kept = self.connection();
+        if let Some(connection) = kept.as_ref() {
+            return Ok(Arc::clone(connection));
+        }
+        let connection = Arc::new(self.connect().map_err(fault::error)?);
+        *kept = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+
+    fn connect(&self) -> Result<Connection, ServiceError> {
+        let builder = match &self.address {
+            Some(address) => Builder::address(address.as_str())?,
+            None => Builder::session()?,
+        };
+        let bus = builder.method_timeout(self.timeout).build()?;
+        SecretService::connect_with_existing(EncryptionType::Dh, bus)
+    }
+
+    /// Gives up a connection, unless another thread has done so already.
+    fn forget(&self, gone: &Arc<Connection>) {
+        self.connection().take_if(|kept| Arc::ptr_eq(kept, gone));
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Option<Arc<Connection>>> {
+        // it is there or not, whoever panicked
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How Python's keyring library looks for an item.
+    fn query<'a>(&'a self, user: &'a str) -> HashMap<&'a str, &'a str> {
+        HashMap::from([("service", self.service_name.as_str()), ("username", user)])
+    }
+}
+
+impl Items for SecretServiceItems {
+    fn names(&self) -> NameLimits {
+        NameLimits { part_bytes_max: None, ignores_case: false }
+    }
+
+    fn text_limit(&self) -> Option<TextLimit> {
+        None
+    }
+
+    fn are_listed(&self) -> bool {
+        true
+    }
+
+    fn read(&self, user: &str) -> Result<Option<Bytes>> {
+        self.in_keyring(|keyring| {
+            let Some(item) = keyring.search_items(self.query(user))?.into_iter().next() else {
+                // a locked keyring need not show what is in it
+                keyring.ensure_unlocked()?;
+                return Ok(None);
+            };
+            Ok(fault::unless_gone(item.get_secret())?.map(Bytes::from))
+        })
+    }
+
+    fn write(&self, user: &str, text: &str) -> Result<()> {
+        let label = format!("Password for '{user}' on '{}'", self.service_name);
+        self.in_keyring(|keyring| {
+            // else the service might ask somebody for the password, and wait
+            keyring.ensure_unlocked()?;
+            let mut attributes = self.query(user);
+            attributes.insert("application", APPLICATION);
+            let item =
+                keyring.create_item(&label, attributes, text.as_bytes(), true, CONTENT_TYPE)?;
+            // items that other programs made of this name: a reader takes the first
+            for other in keyring.search_items(self.query(user))? {
+                if other.item_path != item.item_path {
+                    fault::unless_gone(other.delete())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn remove(&self, user: &str) -> Result<Option<Bytes>> {
+        self.in_keyring(|keyring| {
+            let found = keyring.search_items(self.query(user))?;
+            if found.is_empty() {
+                keyring.ensure_unlocked()?;
+            }
+            let mut removed = None;
+            for item in found {
+                let Some(text) = fault::unless_gone(item.get_secret())? else { continue };
+                // not tried again: the answer would be that it was not there
+                let gone = fault::unless_gone(item.delete()).map_err(Failure::once)?.is_none();
+                if !gone {
+                    removed.get_or_insert(Bytes::from(text));
+                }
+            }
+            Ok(removed)
+        })
+    }
+
+    fn users(&self) -> Result<Vec<String>> {
+        self.in_keyring(|keyring| {
+            keyring.ensure_unlocked()?;
+            let query = HashMap::from([("service", self.service_name.as_str())]);
+            let mut users = Vec::new();
+            for item in keyring.search_items(query)? {
+                let attributes = fault::unless_gone(item.get_attributes())?.unwrap_or_default();
+                users.extend(attributes.get("username").cloned());
+            }
+            Ok(users)
+        })
+    }
+
+    fn check(&self) -> Result<()> {
+        self.in_keyring(|keyring| Ok(keyring.ensure_unlocked()?))
+    }
+}
+
+impl fmt::Display for SecretServiceItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Some(address) => write!(f, "the Secret Service at {address}"),
+            None => f.write_str("the Secret Service of the session"),
+        }
+    }
+}
