@@ -30,8 +30,8 @@ impl Prepared {
     /// Starts the setup's backend and writes the server's configuration.
     pub async fn new(setup: &Setup) -> Outcome<Self> {
         let folder = Folder::new()?;
-        let backend = match setup.backend {
-            Some(start) => Some(start(folder.path("backend")).await?),
+        let backend = match &setup.backend {
+            Some(backend) => Some((backend.start)(folder.path("backend")).await?),
             None => None,
         };
         let prepared = Self { backend, folder };

@@ -43,13 +43,34 @@ pub struct Setup {
     pub name: &'static str,
     /// The settings below `[stores.NAME]`, as TOML.
     pub settings: fn(&Place) -> String,
-    /// Starts the backend that the store talks to; absent for a store that is
-    /// its own.
-    pub backend: Option<StartBackend>,
+    /// The backend that the store talks to; absent for a store that is its own.
+    pub backend: Option<RealBackend>,
     /// The kind of store, in `interchange.py`, by which Python reads the same entries.
     pub python: Option<&'static str>,
     /// What is special about it.
     pub facts: Facts,
+}
+
+/// How a setup gets its backend, and what is to be known about it.
+pub struct RealBackend {
+    /// What runs and how it is set up, in a line of `BACKENDS.md`.
+    pub about: &'static str,
+    /// Starts it.
+    pub start: StartBackend,
+    /// Whether what is stored outlives a restart of the backend as it is set up here.
+    pub keeps_entries: bool,
+    /// What a `GetMany` of 1,000 keys costs.
+    pub get_many: GetManyCost,
+}
+
+/// What the backend sees of a `GetMany` of 1,000 keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetManyCost {
+    /// How often the store waits for the backend, counted by a proxy between the two;
+    /// nothing for backends that can't be behind one.
+    pub round_trips: Option<u64>,
+    /// How many commands the backend counts; nothing if it counts none.
+    pub commands: Option<u64>,
 }
 
 /// Starts a backend that keeps its data below the directory, which does not exist

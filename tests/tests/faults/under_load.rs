@@ -1,0 +1,136 @@
+//! A backend that is restarted while many callers read and write.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures::future::join_all;
+use kvgate_tests::client::{Answer, Collection};
+use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
+use kvgate_tests::wait::until;
+use serde_json::Value;
+
+use crate::Real;
+use crate::scene::{Front, Scene, unavailable};
+
+const CALLERS: usize = 32;
+
+/// Entries that each caller has stored before and after the restart.
+const ENTRIES: u64 = 50;
+
+/// Callers see either the truth or `UNAVAILABLE`, and all of them go on afterwards.
+pub(crate) async fn restarted(real: Real) -> Outcome {
+    let scene = Scene::set(real).await?;
+    let front = scene.start().await?;
+    let here = front.here();
+    let callers: Vec<Caller> = (0..CALLERS).map(|number| Caller::new(&here, number)).collect();
+    let stop = AtomicBool::new(false);
+    let loads = join_all(callers.iter().map(|caller| caller.run(&stop, real)));
+    let restart = async {
+        let outcome = restart(&scene, &front, &callers).await;
+        stop.store(true, Ordering::SeqCst);
+        outcome
+    };
+    let (loads, restarted) = tokio::join!(loads, restart);
+    restarted?;
+    loads.into_iter().collect::<Outcome>()?;
+    front.expect_clean_log()
+}
+
+/// Restarts the backend in the midst of everything.
+async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
+    all_store(callers, ENTRIES).await?;
+    scene.backend.stop().await?;
+    until("a caller is told", async || {
+        Ok(callers.iter().any(|caller| caller.failed() > 0).then_some(()))
+    })
+    .await?;
+    scene.backend.start().await?;
+    front.until_recovered().await?;
+    all_store(callers, ENTRIES).await
+}
+
+/// Waits until every caller has stored so many entries more.
+async fn all_store(callers: &[Caller], more: u64) -> Outcome {
+    for caller in callers {
+        let before = caller.acknowledged();
+        until(format!("writes of {} are acknowledged", caller.key), async || {
+            Ok((caller.acknowledged() >= before + more).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Counts upwards under one key, and reads what it has written.
+struct Caller {
+    here: Collection,
+    key: String,
+    attempted: AtomicU64,
+    acknowledged: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Caller {
+    fn new(here: &Collection, number: usize) -> Self {
+        Self {
+            here: here.clone(),
+            key: format!("caller-{number}"),
+            attempted: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    fn failed(&self) -> u64 {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    async fn run(&self, stop: &AtomicBool, real: Real) -> Outcome {
+        while !stop.load(Ordering::SeqCst) {
+            let next = self.attempted.fetch_add(1, Ordering::SeqCst) + 1;
+            let put = self.here.put(&self.key, format!(r#"{{"n":{next}}}"#)).await;
+            if self.succeeded("Put", put)?.is_some() {
+                self.acknowledged.store(next, Ordering::SeqCst);
+            }
+            if let Some(found) = self.succeeded("Get", self.here.value(&self.key).await)? {
+                self.check(found.as_deref(), real)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer, unless the backend was away.
+    fn succeeded<T: std::fmt::Debug>(&self, call: &str, answer: Answer<T>) -> Outcome<Option<T>> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::SeqCst);
+                unavailable::<T>(call, Err(error)).map(|()| None)
+            }
+        }
+    }
+
+    /// What is there was written by this caller, and nothing that was acknowledged
+    /// is lost, unless the backend forgets by itself.
+    fn check(&self, found: Option<&[u8]>, real: Real) -> Outcome {
+        let acknowledged = self.acknowledged();
+        let Some(found) = found else {
+            let may_forget = !real.backend.keeps_entries && self.failed() > 0;
+            return expect(
+                acknowledged == 0 || may_forget,
+                format!("{}: {acknowledged} was acknowledged, nothing is there", self.key),
+            );
+        };
+        let value: Value = serde_json::from_slice(found)?;
+        let number = value["n"].as_u64().ok_or_else(|| Failure::new("no number"))?;
+        let range = acknowledged..=self.attempted.load(Ordering::SeqCst);
+        expect_equal(
+            format!("{}: {number} within {range:?}", self.key),
+            range.contains(&number),
+            true,
+        )
+    }
+}
