@@ -7,6 +7,7 @@ so that the caller sees how this side writes them.
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from key_value.aio.stores.filetree import (
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.keyring import KeyringStore
 
 
 def open_disk(directory: str):
@@ -40,12 +42,19 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_keyring(dbus_address: str):
+    # Python's keyring library finds the Secret Service by the environment alone.
+    os.environ["DBUS_SESSION_BUS_ADDRESS"] = dbus_address
+    return KeyringStore()
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "keyring": open_keyring,
 }
 
 

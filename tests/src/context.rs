@@ -56,6 +56,16 @@ impl Context {
         self.setup.name
     }
 
+    /// How many entries to work with in place of `wanted`.
+    pub fn many(&self, wanted: usize) -> usize {
+        self.setup.facts.many(wanted)
+    }
+
+    /// How large to make a value in place of `wanted` bytes.
+    pub fn large(&self, wanted: usize) -> usize {
+        self.setup.facts.large(wanted)
+    }
+
     /// Whether the setup takes a key or collection of this name, and never takes
     /// another for it.
     pub fn takes(&self, name: &str) -> bool {

@@ -20,6 +20,7 @@ pub mod python;
 pub mod raw;
 pub mod rpc_error;
 pub mod running;
+pub mod secret_service;
 pub mod server;
 pub mod setups;
 pub mod wait;

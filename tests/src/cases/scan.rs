@@ -73,6 +73,7 @@ async fn prefix(context: Context) -> Outcome {
 
 async fn all(context: Context, count: usize, bytes: usize) -> Outcome {
     let here = &context.here;
+    let (count, bytes) = (context.many(count), context.large(bytes));
     let keys = fill(here, count, bytes).await?;
     let entries = here.scan("").await?;
     expect_equal("the number of entries of ScanEntries", entries.len(), count)?;
@@ -85,7 +86,7 @@ async fn all(context: Context, count: usize, bytes: usize) -> Outcome {
 }
 
 async fn messages_stay_small(context: Context) -> Outcome {
-    fill(&context.here, 2_000, 500).await?;
+    fill(&context.here, context.many(2_000), 500).await?;
     for message in context.here.scan_messages("").await? {
         let size = message.encoded_len();
         expect(size <= (64 << 10) + 700, format!("a message of ScanEntries has {size} bytes"))?;
@@ -96,7 +97,7 @@ async fn messages_stay_small(context: Context) -> Outcome {
 /// What was there for the whole call is there exactly once.
 async fn while_others_write(context: Context) -> Outcome {
     let here = &context.here;
-    let keys = fill(here, 2_000, 100).await?;
+    let keys = fill(here, context.many(2_000), 100).await?;
     let scanning = async {
         for _ in 0..5 {
             let scanned = here.scan("key-").await?;

@@ -7,6 +7,7 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod keyring;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
@@ -35,6 +36,7 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    keyring::SETUP,
 ];
 
 /// One way to run a store.
@@ -150,9 +152,25 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// The most entries that a case works with to have many: fewer for a backend that
+    /// takes long for each.
+    pub entries_many: usize,
+    /// The most bytes of a value that a case puts to have a large one, for the same
+    /// reason: what the store refuses stands in its limits.
+    pub value_bytes_large: usize,
 }
 
 impl Facts {
+    /// How many entries a case works with that wants this many.
+    pub fn many(&self, wanted: usize) -> usize {
+        wanted.min(self.entries_many)
+    }
+
+    /// How many bytes a value has that a case wants so large.
+    pub fn large(&self, wanted: usize) -> usize {
+        wanted.min(self.value_bytes_large)
+    }
+
     /// A store without peculiarities.
     const fn of(store_type: &'static str, stability: Stability) -> Self {
         Self {
@@ -161,6 +179,8 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            entries_many: usize::MAX,
+            value_bytes_large: usize::MAX,
         }
     }
 }

@@ -13,8 +13,10 @@ use crate::scene::{Front, Scene, unavailable};
 
 const CALLERS: usize = 32;
 
-/// Entries that each caller has stored before and after the restart.
-const ENTRIES: u64 = 50;
+/// How often each caller has stored something before and after the restart.
+fn writes(real: Real) -> Outcome<u64> {
+    Ok(u64::try_from((real.setup.facts.many(CALLERS * 50) / CALLERS).max(3))?)
+}
 
 /// Callers see either the truth or `UNAVAILABLE`, and all of them go on afterwards.
 pub(crate) async fn restarted(real: Real) -> Outcome {
@@ -37,7 +39,8 @@ pub(crate) async fn restarted(real: Real) -> Outcome {
 
 /// Restarts the backend in the midst of everything.
 async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
-    all_store(callers, ENTRIES).await?;
+    let writes = writes(scene.real)?;
+    all_store(callers, writes).await?;
     scene.backend.stop().await?;
     until("a caller is told", async || {
         Ok(callers.iter().any(|caller| caller.failed() > 0).then_some(()))
@@ -45,7 +48,7 @@ async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
     .await?;
     scene.backend.start().await?;
     front.until_recovered().await?;
-    all_store(callers, ENTRIES).await
+    all_store(callers, writes).await
 }
 
 /// Waits until every caller has stored so many entries more.

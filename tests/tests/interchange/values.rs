@@ -65,7 +65,7 @@ fn text_of(size: usize) -> String {
 pub(crate) async fn large(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     for size in SIZES {
-        let text = text_of(*size);
+        let text = text_of(setup.facts.large(*size));
         pair.python.put("large", "python", &text)?;
         pair.expect_server("large", "python", &text).await?;
         pair.server("large").put("server", text.clone()).await?;
@@ -114,13 +114,14 @@ pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
 pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let here = pair.server("many");
+    let count = setup.facts.many(300);
     let text = |n: usize| match n % 50 {
         49 => text_of(40_000 + n),
         _ => format!(r#"{{"n": {n}}}"#),
     };
-    let keys = |side: &str| (0..300).map(|n| format!("{side}_{n}")).collect::<Vec<_>>();
+    let keys = |side: &str| (0..count).map(|n| format!("{side}_{n}")).collect::<Vec<_>>();
     let (python, server) = (keys("python"), keys("server"));
-    let texts: Vec<String> = (0..300).map(text).collect();
+    let texts: Vec<String> = (0..count).map(text).collect();
     pair.python.call(&json!({
         "do": "put_many", "collection": "many", "keys": python, "values": texts, "ttl": null,
     }))?;
@@ -140,8 +141,12 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     expect_equal(here.describe("ListKeys", &""), here.sorted_keys("").await?, listed)?;
 
     let request = json!({ "do": "delete_many", "collection": "many", "keys": server });
-    expect_equal("Python delete_many", pair.python.call(&request)?, json!(300))?;
+    expect_equal("Python delete_many", pair.python.call(&request)?, json!(count))?;
     let answer = here.delete_many(&python).await?;
-    expect_equal(here.describe("DeleteMany", &"python_…"), answer.deleted_count, 300)?;
+    expect_equal(
+        here.describe("DeleteMany", &"python_…"),
+        answer.deleted_count,
+        i64::try_from(count)?,
+    )?;
     expect_equal(here.describe("ScanEntries", &""), here.scan("").await?, Vec::new())
 }

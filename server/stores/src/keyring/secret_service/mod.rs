@@ -10,6 +10,7 @@
 //! Nobody is asked for a password: a locked keyring is an error, not a prompt.
 
 mod fault;
+mod users;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvgate_core::{Error, Kind, Result};
-use secret_service::blocking::{Collection, SecretService};
+use secret_service::blocking::{Collection, Item, SecretService};
 use secret_service::{EncryptionType, Error as ServiceError};
 use zbus::blocking::connection::Builder;
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
@@ -26,6 +27,12 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 use super::Config;
 use super::items::{Items, NameLimits, TextLimit};
 use fault::Failure;
+use users::Users;
+
+/// The daemon's name on the bus.
+const SERVICE: zbus::names::BusName<'static> = zbus::names::BusName::WellKnown(
+    zbus::names::WellKnownName::from_static_str_unchecked("org.freedesktop.secrets"),
+);
 
 /// The keyring in which Python's keyring library keeps its items, too.
 const DEFAULT_KEYRING: ObjectPath<'static> =
@@ -45,7 +52,25 @@ pub(super) struct SecretServiceItems {
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
-type Connection = SecretService<'static>;
+struct Connection {
+    bus: zbus::blocking::Connection,
+    service: SecretService<'static>,
+    users: Users,
+}
+
+impl Connection {
+    /// The default keyring. It need not exist.
+    fn keyring(&self) -> Result<Collection<'_>, ServiceError> {
+        self.service.get_collection_by_path(OwnedObjectPath::from(DEFAULT_KEYRING))
+    }
+
+    /// The user names of these items, which are all of a service.
+    fn users(&self, items: &[Item<'_>]) -> Result<Vec<String>, ServiceError> {
+        let bus = zbus::blocking::fdo::DBusProxy::new(&self.bus)?;
+        let owner = bus.get_name_owner(SERVICE)?;
+        self.users.of(items, owner.as_str())
+    }
+}
 
 impl SecretServiceItems {
     pub(super) fn open(config: &Config) -> Result<Self> {
@@ -68,11 +93,11 @@ impl SecretServiceItems {
 
     /// Works on the default keyring. If the connection or its session turns out to be
     /// gone, as after a restart of the keyring, once more over a new one.
-    fn in_keyring<T>(&self, work: impl Fn(&Collection<'_>) -> Result<T, Failure>) -> Result<T> {
-        let attempt = |connection: &Connection| {
-            let path = OwnedObjectPath::from(DEFAULT_KEYRING);
-            work(&connection.get_collection_by_path(path)?)
-        };
+    fn in_keyring<T>(
+        &self,
+        work: impl Fn(&Connection, &Collection<'_>) -> Result<T, Failure>,
+    ) -> Result<T> {
+        let attempt = |connection: &Connection| work(connection, &connection.keyring()?);
         let connection = self.connected()?;
         match attempt(&connection) {
             Err(Failure::Stale(_)) => {
@@ -100,7 +125,8 @@ impl SecretServiceItems {
             None => Builder::session()?,
         };
         let bus = builder.method_timeout(self.timeout).build()?;
-        SecretService::connect_with_existing(EncryptionType::Dh, bus)
+        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone())?;
+        Ok(Connection { bus, service, users: Users::default() })
     }
 
     /// Gives up a connection, unless another thread has done so already.
@@ -133,7 +159,7 @@ impl Items for SecretServiceItems {
     }
 
     fn read(&self, user: &str) -> Result<Option<Bytes>> {
-        self.in_keyring(|keyring| {
+        self.in_keyring(|_, keyring| {
             let Some(item) = keyring.search_items(self.query(user))?.into_iter().next() else {
                 // a locked keyring need not show what is in it
                 keyring.ensure_unlocked()?;
@@ -145,7 +171,7 @@ impl Items for SecretServiceItems {
 
     fn write(&self, user: &str, text: &str) -> Result<()> {
         let label = format!("Password for '{user}' on '{}'", self.service_name);
-        self.in_keyring(|keyring| {
+        self.in_keyring(|_, keyring| {
             // else the service might ask somebody for the password, and wait
             keyring.ensure_unlocked()?;
             let mut attributes = self.query(user);
@@ -163,7 +189,7 @@ impl Items for SecretServiceItems {
     }
 
     fn remove(&self, user: &str) -> Result<Option<Bytes>> {
-        self.in_keyring(|keyring| {
+        self.in_keyring(|_, keyring| {
             let found = keyring.search_items(self.query(user))?;
             if found.is_empty() {
                 keyring.ensure_unlocked()?;
@@ -182,20 +208,15 @@ impl Items for SecretServiceItems {
     }
 
     fn users(&self) -> Result<Vec<String>> {
-        self.in_keyring(|keyring| {
+        self.in_keyring(|connection, keyring| {
             keyring.ensure_unlocked()?;
             let query = HashMap::from([("service", self.service_name.as_str())]);
-            let mut users = Vec::new();
-            for item in keyring.search_items(query)? {
-                let attributes = fault::unless_gone(item.get_attributes())?.unwrap_or_default();
-                users.extend(attributes.get("username").cloned());
-            }
-            Ok(users)
+            Ok(connection.users(&keyring.search_items(query)?)?)
         })
     }
 
     fn check(&self) -> Result<()> {
-        self.in_keyring(|keyring| Ok(keyring.ensure_unlocked()?))
+        self.in_keyring(|_, keyring| Ok(keyring.ensure_unlocked()?))
     }
 }
 
