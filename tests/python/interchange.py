@@ -17,7 +17,11 @@ from key_value.aio.stores.filetree import (
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
-from key_value.aio.stores.keyring import KeyringStore
+from key_value.aio.stores.keyring.store import (
+    KeyringStore,
+    KeyringV1CollectionSanitizationStrategy,
+    KeyringV1KeySanitizationStrategy,
+)
 
 
 def open_disk(directory: str):
@@ -42,9 +46,14 @@ def open_filetree_v1(directory: str):
     )
 
 
-def open_keyring(dbus_address: str):
+def open_keyring(dbus_address: str, v1: bool = False):
     # Python's keyring library finds the Secret Service by the environment alone.
     os.environ["DBUS_SESSION_BUS_ADDRESS"] = dbus_address
+    if v1:
+        return KeyringStore(
+            key_sanitization_strategy=KeyringV1KeySanitizationStrategy(),
+            collection_sanitization_strategy=KeyringV1CollectionSanitizationStrategy(),
+        )
     return KeyringStore()
 
 

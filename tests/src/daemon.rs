@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::{Failure, Outcome};
-use crate::wait::until;
+use crate::wait::until_boxed;
 
 /// A server that can be stopped and started again. Dropping it kills it.
 pub struct Daemon {
@@ -46,12 +46,13 @@ impl Daemon {
             Failure::from(error).within(format!("starting {} ({hint})", program.display()))
         })?;
         *self.child() = Some(child);
-        let ready = until(format!("{} is ready", program.display()), async || {
-            if let Some(status) = self.child().as_mut().map(Child::try_wait).transpose()?.flatten()
-            {
-                return Err(Failure::new(format!("it ended with {status}")));
-            }
-            Ok((self.ready)().await.then_some(()))
+        let ready = until_boxed(format!("{} is ready", program.display()), || {
+            Box::pin(async {
+                if let Some(status) = self.ended()? {
+                    return Err(Failure::new(format!("it ended with {status}")));
+                }
+                Ok((self.ready)().await.then_some(()))
+            })
         });
         ready.await.map_err(|failure| {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -62,10 +63,7 @@ impl Daemon {
     /// Stops it and waits for its end.
     pub async fn stop(&self) -> Outcome {
         self.signal(Signal::TERM)?;
-        until("the backend ends", async || {
-            Ok(self.child().as_mut().map(Child::try_wait).transpose()?.flatten())
-        })
-        .await?;
+        until_boxed("the backend ends", || Box::pin(async { self.ended() })).await?;
         *self.child() = None;
         Ok(())
     }
@@ -85,6 +83,10 @@ impl Daemon {
             Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
             None => Err(Failure::new("the backend is not running")),
         }
+    }
+
+    fn ended(&self) -> Outcome<Option<ExitStatus>> {
+        Ok(self.child().as_mut().map(Child::try_wait).transpose()?.flatten())
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {

@@ -15,7 +15,7 @@ use zbus::{Connection, MatchRule, MessageStream};
 
 use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
-use crate::wait::until;
+use crate::wait::until_boxed;
 
 const SERVICE: &str = "org.freedesktop.secrets";
 
@@ -237,8 +237,9 @@ impl Monitor {
         let before = self.counts.probes.load(Ordering::SeqCst);
         let peer = zbus::fdo::PeerProxy::new(&self.prober, SERVICE, "/org/freedesktop/secrets");
         peer.await?.ping().await?;
-        until("the monitor has counted what was asked before", async || {
-            Ok((self.counts.probes.load(Ordering::SeqCst) > before).then_some(()))
+        until_boxed("the monitor has counted what was asked before", || {
+            let counted = self.counts.probes.load(Ordering::SeqCst) > before;
+            Box::pin(std::future::ready(Ok(counted.then_some(()))))
         })
         .await?;
         Ok(self.counts.commands.load(Ordering::SeqCst))
