@@ -1,6 +1,7 @@
 //! A backend that is restarted while many callers read and write.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::future::join_all;
 use kvgate_tests::client::{Answer, Collection};
@@ -13,10 +14,11 @@ use crate::scene::{Front, Scene, unavailable};
 
 const CALLERS: usize = 32;
 
-/// How often each caller has stored something before and after the restart.
-fn writes(real: Real) -> Outcome<u64> {
-    Ok(u64::try_from((real.setup.facts.many(CALLERS * 50) / CALLERS).max(3))?)
-}
+/// Entries that each caller has stored before and after the restart.
+const ENTRIES: u64 = 10;
+
+/// How long a caller waits after it was told that the store is unavailable.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Callers see either the truth or `UNAVAILABLE`, and all of them go on afterwards.
 pub(crate) async fn restarted(real: Real) -> Outcome {
@@ -39,8 +41,7 @@ pub(crate) async fn restarted(real: Real) -> Outcome {
 
 /// Restarts the backend in the midst of everything.
 async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
-    let writes = writes(scene.real)?;
-    all_store(callers, writes).await?;
+    all_store(callers, ENTRIES).await?;
     scene.backend.stop().await?;
     until("a caller is told", async || {
         Ok(callers.iter().any(|caller| caller.failed() > 0).then_some(()))
@@ -48,19 +49,17 @@ async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
     .await?;
     scene.backend.start().await?;
     front.until_recovered().await?;
-    all_store(callers, writes).await
+    all_store(callers, ENTRIES).await
 }
 
 /// Waits until every caller has stored so many entries more.
 async fn all_store(callers: &[Caller], more: u64) -> Outcome {
-    for caller in callers {
-        let before = caller.acknowledged();
-        until(format!("writes of {} are acknowledged", caller.key), async || {
-            Ok((caller.acknowledged() >= before + more).then_some(()))
-        })
-        .await?;
-    }
-    Ok(())
+    let enough: Vec<u64> = callers.iter().map(|caller| caller.acknowledged() + more).collect();
+    until(format!("every caller has stored {more} entries more"), async || {
+        let mut pairs = callers.iter().zip(&enough);
+        Ok(pairs.all(|(caller, enough)| caller.acknowledged() >= *enough).then_some(()))
+    })
+    .await
 }
 
 /// Counts upwards under one key, and reads what it has written.
@@ -97,6 +96,9 @@ impl Caller {
             let put = self.here.put(&self.key, format!(r#"{{"n":{next}}}"#)).await;
             if self.succeeded("Put", put)?.is_some() {
                 self.acknowledged.store(next, Ordering::SeqCst);
+            } else {
+                // as callers do, so that they don't take the backend's processor
+                tokio::time::sleep(PAUSE).await;
             }
             if let Some(found) = self.succeeded("Get", self.here.value(&self.key).await)? {
                 self.check(found.as_deref(), real)?;
