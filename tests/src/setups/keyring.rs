@@ -27,7 +27,7 @@ pub(super) const SETUP: Setup = Setup {
     }),
     python: Some("keyring"),
     facts: Facts {
-        entries_many: 120,
+        entries_many: 64,
         value_bytes_large: 20_000,
         ..Facts::of("keyring", Stability::Stable)
     },
@@ -45,8 +45,8 @@ async fn start(directory: PathBuf) -> Outcome<Box<dyn Backend>> {
 #[async_trait]
 impl Backend for GnomeKeyring {
     fn settings(&self) -> String {
-        // long, because many cases share one keyring that does one thing at a time
-        format!("dbus_address = '{}'\ntimeout = \"30s\"\n", self.0.bus().address())
+        // long enough for values of some MiB, for which a keyring takes seconds
+        format!("dbus_address = '{}'\ntimeout = \"20s\"\n", self.0.bus().address())
     }
 
     fn behind(&self, _: SocketAddr) -> Option<String> {

@@ -28,6 +28,7 @@ mod tests;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -58,8 +59,8 @@ pub struct Config {
     dbus_address: Option<String>,
     /// How a user name in the keyring is made from a name that the keyring can't take.
     sanitize: Sanitize,
-    /// How long the keyring may take for one entry, the wait for a free thread included.
-    /// A keyring may wait for a person, so it always has a limit.
+    /// How long the keyring may take for one entry, or to let another caller's thread go:
+    /// it may be waiting for a person.
     #[serde(deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema", extend("default" = "5s"))]
     timeout: Duration,
@@ -111,7 +112,12 @@ impl StoreConfig for Config {
         Ok(KeyringStore {
             names: Names { sanitize: self.sanitize, limits: items.names() },
             pool: BlockingPool::new(self.threads_max.get()),
-            keyring: Arc::new(Keyring { items, clock, culling: RwLock::new(()) }),
+            keyring: Arc::new(Keyring {
+                items,
+                clock,
+                culling: RwLock::new(()),
+                answers: AtomicU64::new(0),
+            }),
             config: self,
         })
     }
@@ -134,6 +140,8 @@ struct Keyring {
     /// remove an item only if it is still the same, so a put of another program at that
     /// very moment may go with it.
     culling: RwLock<()>,
+    /// How often it has answered.
+    answers: AtomicU64,
 }
 
 impl Keyring {

@@ -1,7 +1,10 @@
 //! Work on many items, some at a time.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use kvgate_core::{Error, Kind, Result};
@@ -32,8 +35,10 @@ impl KeyringStore {
                 .into_iter()
                 .map(|(user, with)| self.run(move |keyring| work(keyring, &user, with)));
             let done = join_all(working).await;
-            failed =
-                done.iter().find_map(|answer| answer.as_ref().err().filter(is_of_all)).cloned();
+            failed = done
+                .iter()
+                .find_map(|answer| answer.as_ref().err().filter(|error| is_of_all(error)))
+                .cloned();
             answers.extend(done);
         }
         match failed {
@@ -43,23 +48,49 @@ impl KeyringStore {
         }
     }
 
-    /// Does one thing on a thread that may block. When the deadline passes, the thread
-    /// is left to itself: it counts as busy until the keyring lets it go.
+    /// Does one thing on a thread that may block. Who has waited for too long leaves the
+    /// thread to itself: it counts as busy until the keyring lets it go.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Keyring) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let keyring = Arc::clone(&self.keyring);
-        let running = self.pool.run(move || work(&keyring));
+        let (keyring, begun) = (Arc::clone(&self.keyring), Arc::new(OnceLock::new()));
+        let begin = Arc::clone(&begun);
+        let mut running = pin!(self.pool.run(move || {
+            begin.get_or_init(Instant::now);
+            let answer = work(&keyring);
+            if !answer.as_ref().is_err_and(is_of_all) {
+                keyring.answers.fetch_add(1, Ordering::Relaxed);
+            }
+            answer
+        }));
         let timeout = self.config.timeout;
-        tokio::time::timeout(timeout, running).await.unwrap_or_else(|_| {
-            let context = format!(
-                "the keyring did not answer within {timeout:?} (timeout): it hangs, is overloaded, \
-                 or waits for somebody to unlock it"
-            );
-            Err(Error::new(Kind::Unavailable, context).may_have_happened())
-        })
+        let mut patience = timeout;
+        loop {
+            let answers = self.keyring.answers.load(Ordering::Relaxed);
+            if let Ok(answer) = tokio::time::timeout(patience, running.as_mut()).await {
+                return answer;
+            }
+            patience = match begun.get() {
+                Some(since) => timeout.saturating_sub(since.elapsed()),
+                // others get their answers: the keyring is slow, but it does not hang
+                None if self.keyring.answers.load(Ordering::Relaxed) != answers => timeout,
+                None => Duration::ZERO,
+            };
+            if patience.is_zero() {
+                return Err(no_answer(timeout, begun.get().is_some()));
+            }
+        }
     }
+}
+
+fn no_answer(timeout: Duration, begun: bool) -> Error {
+    let context = format!(
+        "the keyring did not answer within {timeout:?} (timeout): it hangs, or waits for somebody \
+         to unlock it"
+    );
+    let error = Error::new(Kind::Unavailable, context);
+    if begun { error.may_have_happened() } else { error }
 }
 
 /// Cuts a batch into parts of at most `max` items, with none twice in one.
@@ -81,8 +112,7 @@ fn rounds<I>(users: Vec<(String, I)>, max: usize) -> Vec<Vec<(String, I)>> {
 }
 
 /// Whether an error is that of the keyring, and not of one item.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a filter is given a reference")]
-fn is_of_all(error: &&Error) -> bool {
+fn is_of_all(error: &Error) -> bool {
     matches!(error.kind(), Kind::Unavailable | Kind::AccessDenied | Kind::Internal)
 }
 
