@@ -136,6 +136,8 @@ impl Keyring {
         let mut items = Vec::new();
         for item in collection(&service).await?.search_items(query).await? {
             let mut attributes: Vec<_> = item.get_attributes().await?.into_iter().collect();
+            // gnome-keyring gives this to the first item that it makes, and to no other
+            attributes.retain(|(name, _)| name != "xdg:schema");
             attributes.sort_unstable();
             let (label, content_type) =
                 (item.get_label().await?, item.get_secret_content_type().await?);

@@ -11,6 +11,8 @@ use kvgate_core::{Error, Kind, Result};
 pub(super) struct Credentials {
     pub(super) service_name: String,
     pub(super) store: Arc<CredentialStore>,
+    /// What to do when the system denies access.
+    hint: &'static str,
     /// One remover at a time: the system tells each of several that it has removed the
     /// credential.
     removing: Mutex<()>,
@@ -20,21 +22,23 @@ impl Credentials {
     pub(super) fn open<S: CredentialStoreApi + Send + Sync + 'static>(
         service_name: &str,
         store: keyring_core::Result<Arc<S>>,
+        hint: &'static str,
     ) -> Result<Self> {
-        let store = store.map_err(|cause| error("opening the keyring", cause))?;
-        Ok(Self { service_name: service_name.to_owned(), store, removing: Mutex::new(()) })
+        let store = store.map_err(|cause| error("opening the keyring", hint, cause))?;
+        let service_name = service_name.to_owned();
+        Ok(Self { service_name, store, hint, removing: Mutex::new(()) })
     }
 
     /// Reads the text of a user name.
     pub(super) fn read(&self, user: &str) -> Result<Option<Bytes>> {
         let text = self.of(user)?.get_secret();
-        Ok(unless_missing("reading an item of the keyring", text)?.map(Bytes::from))
+        Ok(self.unless_missing("reading an item of the keyring", text)?.map(Bytes::from))
     }
 
     /// Stores a text under a user name.
     pub(super) fn write(&self, user: &str, text: &str) -> Result<()> {
         let written = self.of(user)?.set_secret(text.as_bytes());
-        written.map_err(|cause| error("storing an item in the keyring", cause))
+        written.map_err(|cause| self.error("storing an item in the keyring", cause))
     }
 
     /// Removes a user name and answers what its text was.
@@ -42,27 +46,36 @@ impl Credentials {
         let _alone = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(text) = self.read(user)? else { return Ok(None) };
         let removed = self.of(user)?.delete_credential();
-        Ok(unless_missing("removing an item of the keyring", removed)?.map(|()| text))
+        Ok(self.unless_missing("removing an item of the keyring", removed)?.map(|()| text))
     }
 
     /// The credential of a user name, which need not exist.
     pub(super) fn of(&self, user: &str) -> Result<Entry> {
         let entry = self.store.build(&self.service_name, user, None);
-        entry.map_err(|cause| error("naming an item of the keyring", cause))
+        entry.map_err(|cause| self.error("naming an item of the keyring", cause))
+    }
+
+    /// Nothing, if there is no such credential.
+    pub(super) fn unless_missing<T>(
+        &self,
+        doing: &str,
+        answer: keyring_core::Result<T>,
+    ) -> Result<Option<T>> {
+        match answer {
+            Ok(found) => Ok(Some(found)),
+            Err(CoreError::NoEntry) => Ok(None),
+            Err(cause) => Err(self.error(doing, cause)),
+        }
+    }
+
+    /// The error for the caller.
+    pub(super) fn error(&self, doing: &str, cause: CoreError) -> Error {
+        error(doing, self.hint, cause)
     }
 }
 
-/// Nothing, if there is no such credential.
-pub(super) fn unless_missing<T>(doing: &str, answer: keyring_core::Result<T>) -> Result<Option<T>> {
-    match answer {
-        Ok(found) => Ok(Some(found)),
-        Err(CoreError::NoEntry) => Ok(None),
-        Err(cause) => Err(error(doing, cause)),
-    }
-}
-
-/// The error for the caller. What keyring-core's errors hold of a secret stays in them.
-pub(super) fn error(doing: &str, cause: CoreError) -> Error {
+/// What keyring-core's errors hold of a secret stays in them.
+fn error(doing: &str, hint: &str, cause: CoreError) -> Error {
     match cause {
         CoreError::BadEncoding(_) | CoreError::BadDataFormat(..) => {
             Error::new(Kind::Unreadable, "what is stored in the keyring is not text")
@@ -75,8 +88,9 @@ pub(super) fn error(doing: &str, cause: CoreError) -> Error {
             Error::new(Kind::InvalidKey, format!("the keyring does not take the {what}: {reason}"))
         }
         CoreError::NoStorageAccess(_) => {
-            let context = format!("{doing}: the keyring is locked or denies access: unlock it");
-            Error::new(Kind::Unavailable, context).with_source(cause)
+            // a part may be done: the kernel makes a key before it denies its use
+            let context = format!("{doing}: {hint}");
+            Error::new(Kind::Unavailable, context).with_source(cause).may_have_happened()
         }
         CoreError::PlatformFailure(_) => {
             Error::new(Kind::Unavailable, doing).with_source(cause).may_have_happened()

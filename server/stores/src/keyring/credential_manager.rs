@@ -14,8 +14,8 @@ use kvgate_core::Result;
 use windows_native_keyring_store::Store;
 
 use super::Config;
-use super::credential::{Credentials, error, unless_missing};
-use super::items::{Items, NameLimits, TextLimit};
+use super::credential::Credentials;
+use super::items::{Items, NameLimits, Place, TextLimit};
 
 /// A user name has at most 513 bytes, the separator and two parts.
 const PART_BYTES_MAX: usize = 250;
@@ -33,7 +33,8 @@ pub(super) struct CredentialItems {
 impl CredentialItems {
     pub(super) fn open(config: &Config) -> Result<Self> {
         let store = Store::new_with_configuration(&HashMap::from([("divider", "@")]));
-        let credentials = Credentials::open(&config.service_name, store)?;
+        let hint = "the Credential Manager denies access: run the server in a logged-on session";
+        let credentials = Credentials::open(&config.service_name, store, hint)?;
         Ok(Self { credentials, turn: Mutex::new(()) })
     }
 
@@ -43,11 +44,13 @@ impl CredentialItems {
 
     /// The credential under the name of the service, if it is that of the user name.
     fn last_stored(&self, user: &str) -> Result<Option<Entry>> {
-        let Credentials { service_name, store, .. } = &self.credentials;
+        let credentials = &self.credentials;
+        let Credentials { service_name, store, .. } = credentials;
         let target = HashMap::from([("target", service_name.as_str())]);
         let entry = store.build(service_name, user, Some(&target));
-        let entry = entry.map_err(|cause| error("naming a credential", cause))?;
-        let attributes = unless_missing("looking for a credential", entry.get_attributes())?;
+        let entry = entry.map_err(|cause| credentials.error("naming a credential", cause))?;
+        let attributes =
+            credentials.unless_missing("looking for a credential", entry.get_attributes())?;
         let is_of_user = |attributes: &HashMap<String, String>| {
             attributes.get("username").is_some_and(|name| name == user)
         };
@@ -63,7 +66,7 @@ impl CredentialItems {
 
     fn text_of(&self, user: &str) -> Result<Option<Bytes>> {
         let text = self.find(user)?.get_password();
-        Ok(unless_missing("reading a credential", text)?.map(Bytes::from))
+        Ok(self.credentials.unless_missing("reading a credential", text)?.map(Bytes::from))
     }
 }
 
@@ -88,7 +91,7 @@ impl Items for CredentialItems {
     fn write(&self, user: &str, text: &str) -> Result<()> {
         let _turn = self.turn();
         let written = self.find(user)?.set_password(text);
-        written.map_err(|cause| error("storing a credential", cause))
+        written.map_err(|cause| self.credentials.error("storing a credential", cause))
     }
 
     fn remove(&self, user: &str) -> Result<Option<Bytes>> {
@@ -100,26 +103,32 @@ impl Items for CredentialItems {
         };
         // an older one of the same user name may be in the other place
         for entry in self.last_stored(user)?.into_iter().chain([self.credentials.of(user)?]) {
-            unless_missing("removing a credential", entry.delete_credential())?;
+            self.credentials.unless_missing("removing a credential", entry.delete_credential())?;
         }
         Ok(text)
     }
 
-    fn users(&self) -> Result<Vec<String>> {
+    fn users(&self) -> Result<Vec<(String, Place)>> {
         let _turn = self.turn();
-        let Credentials { service_name, store, .. } = &self.credentials;
+        let credentials = &self.credentials;
+        let Credentials { service_name, store, .. } = credentials;
         let all = store.search(&HashMap::new());
         let mut users = Vec::new();
-        for entry in all.map_err(|cause| error("listing the credentials", cause))? {
-            let found = unless_missing("looking at a credential", entry.get_attributes())?;
+        for entry in all.map_err(|cause| credentials.error("listing the credentials", cause))? {
+            let found = entry.get_attributes();
+            let found = credentials.unless_missing("looking at a credential", found)?;
             let mut attributes = found.unwrap_or_default();
             let target = attributes.remove("target_name").unwrap_or_default();
             let user = attributes.remove("username").unwrap_or_default();
             if target == *service_name || target == format!("{user}@{service_name}") {
-                users.push(user);
+                users.push((user, Place::default()));
             }
         }
         Ok(users)
+    }
+
+    fn read_listed(&self, user: &str, _: &Place) -> Result<Option<Bytes>> {
+        self.read(user)
     }
 
     fn check(&self) -> Result<()> {

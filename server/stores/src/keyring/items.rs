@@ -28,10 +28,21 @@ pub(super) trait Items: fmt::Display + Send + Sync + 'static {
     fn remove(&self, user: &str) -> Result<Option<Bytes>>;
 
     /// The user names of all items of the service, in no order.
-    fn users(&self) -> Result<Vec<String>>;
+    fn users(&self) -> Result<Vec<(String, Place)>>;
+
+    /// Reads the text of an item that was just listed.
+    fn read_listed(&self, user: &str, place: &Place) -> Result<Option<Bytes>>;
 
     /// Tries whether the keyring is there and unlocked.
     fn check(&self) -> Result<()>;
+}
+
+/// Where a keyring keeps an item, in its own words, and as long as the connection lasts
+/// over which it told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    pub(super) connection: u64,
+    pub(super) path: String,
 }
 
 /// What the parts of a user name may be.

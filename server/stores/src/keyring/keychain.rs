@@ -6,17 +6,19 @@ use std::fmt;
 
 use apple_native_keyring_store::keychain::Store;
 use bytes::Bytes;
+use keyring_core::Entry;
 use kvgate_core::Result;
 
 use super::Config;
-use super::credential::{Credentials, error};
-use super::items::{Items, NameLimits, TextLimit};
+use super::credential::Credentials;
+use super::items::{Items, NameLimits, Place, TextLimit};
 
 pub(super) struct KeychainItems(Credentials);
 
 impl KeychainItems {
     pub(super) fn open(config: &Config) -> Result<Self> {
-        Credentials::open(&config.service_name, Store::new()).map(Self)
+        let hint = "the keychain is locked or denies access: unlock it";
+        Credentials::open(&config.service_name, Store::new(), hint).map(Self)
     }
 }
 
@@ -45,11 +47,16 @@ impl Items for KeychainItems {
         self.0.remove(user)
     }
 
-    fn users(&self) -> Result<Vec<String>> {
+    fn users(&self) -> Result<Vec<(String, Place)>> {
         let of_service = HashMap::from([("service", self.0.service_name.as_str())]);
         let found = self.0.store.search(&of_service);
-        let found = found.map_err(|cause| error("listing the keychain", cause))?;
-        Ok(found.iter().filter_map(|entry| Some(entry.get_specifiers()?.1)).collect())
+        let found = found.map_err(|cause| self.0.error("listing the keychain", cause))?;
+        let user = |entry: &Entry| Some((entry.get_specifiers()?.1, Place::default()));
+        Ok(found.iter().filter_map(user).collect())
+    }
+
+    fn read_listed(&self, user: &str, _: &Place) -> Result<Option<Bytes>> {
+        self.read(user)
     }
 
     fn check(&self) -> Result<()> {

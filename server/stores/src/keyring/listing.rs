@@ -9,6 +9,7 @@ use kvgate_core::name::{self, SEPARATOR};
 use kvgate_core::{Kind, ListedKey, Page, PageRequest, Result};
 
 use super::KeyringStore;
+use super::items::Place;
 
 /// What is under a user name.
 enum Found {
@@ -20,13 +21,13 @@ enum Found {
 impl KeyringStore {
     /// The entries' user names that begin with a prefix, in order. What has no
     /// separator is no entry: another program has stored it.
-    pub(super) async fn listed(&self, prefix: &str) -> Result<Vec<(String, ())>> {
+    pub(super) async fn listed(&self, prefix: &str) -> Result<Vec<(String, Place)>> {
         let mut users = self.run(|keyring| keyring.items.users()).await?;
-        users.retain(|user| user.starts_with(prefix) && user.contains(SEPARATOR));
-        users.sort_unstable();
+        users.retain(|(user, _)| user.starts_with(prefix) && user.contains(SEPARATOR));
+        users.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         // another program may have made a second item of the same name
-        users.dedup();
-        Ok(users.into_iter().map(|user| (user, ())).collect())
+        users.dedup_by(|(one, _), (other, _)| one == other);
+        Ok(users)
     }
 
     /// A page of keys, in the order of the user names; the cursor is the last that was
@@ -38,7 +39,7 @@ impl KeyringStore {
     ) -> Result<Page<ListedKey>> {
         let prefix = self.names.prefix(collection)?;
         let mut users = self.listed(&prefix).await?;
-        users.retain(|(user, ())| {
+        users.retain(|(user, _)| {
             page.cursor.is_none_or(|last| user.as_str() > last)
                 && self.may_begin(&user[prefix.len()..], page.prefix)
         });
@@ -48,7 +49,7 @@ impl KeyringStore {
             let round = rest.len().min(self.config.threads_max.get()).min(page.limit - items.len());
             let (now, later) = rest.split_at(round);
             rest = later;
-            for ((user, ()), found) in now.iter().zip(self.look(now).await?) {
+            for ((user, _), found) in now.iter().zip(self.look(now).await?) {
                 let listed = found.and_then(|found| self.key_of(&user[prefix.len()..], found));
                 items.extend(listed.filter(|listed| listed.key.starts_with(page.prefix)));
             }
@@ -80,9 +81,9 @@ impl KeyringStore {
     /// cursor is the last that was looked at.
     pub(super) async fn page_of_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let users = self.listed("").await?;
-        let mut stored: BTreeMap<&str, &[(String, ())]> = BTreeMap::new();
+        let mut stored: BTreeMap<&str, &[(String, Place)]> = BTreeMap::new();
         for users in
-            users.chunk_by(|(one, ()), (other, ())| collection_of(one) == collection_of(other))
+            users.chunk_by(|(one, _), (other, _)| collection_of(one) == collection_of(other))
         {
             stored.insert(collection_of(&users[0].0), users);
         }
@@ -108,7 +109,7 @@ impl KeyringStore {
     async fn collection_name(
         &self,
         stored: &str,
-        users: &[(String, ())],
+        users: &[(String, Place)],
     ) -> Result<Option<String>> {
         let leads_here =
             |name: &String| self.names.collection(name).is_ok_and(|made| made == stored);
@@ -130,8 +131,10 @@ impl KeyringStore {
     }
 
     /// What is under each of these user names.
-    async fn look(&self, users: &[(String, ())]) -> Result<Vec<Option<Found>>> {
-        let found = self.each(users.to_vec(), |keyring, user, ()| keyring.items.read(user)).await?;
+    async fn look(&self, users: &[(String, Place)]) -> Result<Vec<Option<Found>>> {
+        let found = self
+            .each(users.to_vec(), |keyring, user, place| keyring.items.read_listed(user, &place))
+            .await?;
         found.into_iter().map(decode).collect()
     }
 }

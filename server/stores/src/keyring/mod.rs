@@ -262,7 +262,7 @@ impl Store for KeyringStore {
         let users = self.listed(&prefix).await?;
         let now = self.keyring.clock.now();
         let mut held = false;
-        for removed in self.each(users, |keyring, user, ()| keyring.remove(user)).await? {
+        for removed in self.each(users, |keyring, user, _| keyring.remove(user)).await? {
             held |= removed?.is_some_and(|removed| kvgate_core::is_live(removed.expires_at, now));
         }
         Ok(held)
@@ -270,14 +270,14 @@ impl Store for KeyringStore {
 
     async fn destroy(&self) -> Result<()> {
         let users = self.listed("").await?;
-        let removed = self.each(users, |keyring, user, ()| keyring.remove(user)).await?;
+        let removed = self.each(users, |keyring, user, _| keyring.remove(user)).await?;
         removed.into_iter().try_for_each(|removed| removed.map(drop))
     }
 
     async fn cull(&self) -> Result<u64> {
         let users = self.listed("").await?;
         let mut culled = 0;
-        for expired in self.each(users, |keyring, user, ()| keyring.cull(user)).await? {
+        for expired in self.each(users, |keyring, user, _| keyring.cull(user)).await? {
             culled += u64::from(expired?);
         }
         Ok(culled)

@@ -9,8 +9,8 @@
 //!
 //! Nobody is asked for a password: a locked keyring is an error, not a prompt.
 
+mod connection;
 mod fault;
-mod users;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,24 +19,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvgate_core::{Error, Kind, Result};
-use secret_service::blocking::{Collection, Item, SecretService};
-use secret_service::{EncryptionType, Error as ServiceError};
-use zbus::blocking::connection::Builder;
-use zbus::zvariant::{ObjectPath, OwnedObjectPath};
+use secret_service::blocking::Collection;
 
 use super::Config;
-use super::items::{Items, NameLimits, TextLimit};
+use super::items::{Items, NameLimits, Place, TextLimit};
+use connection::Connection;
 use fault::Failure;
-use users::Users;
-
-/// The daemon's name on the bus.
-const SERVICE: zbus::names::BusName<'static> = zbus::names::BusName::WellKnown(
-    zbus::names::WellKnownName::from_static_str_unchecked("org.freedesktop.secrets"),
-);
-
-/// The keyring in which Python's keyring library keeps its items, too.
-const DEFAULT_KEYRING: ObjectPath<'static> =
-    ObjectPath::from_static_str_unchecked("/org/freedesktop/secrets/aliases/default");
 
 /// What Python's keyring library gives all its items.
 const APPLICATION: &str = "Python keyring library";
@@ -48,28 +36,7 @@ pub(super) struct SecretServiceItems {
     service_name: String,
     address: Option<String>,
     timeout: Duration,
-    /// The connection with its encrypted session: making one takes long.
     connection: Mutex<Option<Arc<Connection>>>,
-}
-
-struct Connection {
-    bus: zbus::blocking::Connection,
-    service: SecretService<'static>,
-    users: Users,
-}
-
-impl Connection {
-    /// The default keyring. It need not exist.
-    fn keyring(&self) -> Result<Collection<'_>, ServiceError> {
-        self.service.get_collection_by_path(OwnedObjectPath::from(DEFAULT_KEYRING))
-    }
-
-    /// The user names of these items, which are all of a service.
-    fn users(&self, items: &[Item<'_>]) -> Result<Vec<String>, ServiceError> {
-        let bus = zbus::blocking::fdo::DBusProxy::new(&self.bus)?;
-        let owner = bus.get_name_owner(SERVICE)?;
-        self.users.of(items, owner.as_str())
-    }
 }
 
 impl SecretServiceItems {
@@ -97,7 +64,11 @@ impl SecretServiceItems {
         &self,
         work: impl Fn(&Connection, &Collection<'_>) -> Result<T, Failure>,
     ) -> Result<T> {
-        let attempt = |connection: &Connection| work(connection, &connection.keyring()?);
+        let attempt = |connection: &Connection| {
+            let done = connection.keyring().map_err(Failure::from);
+            let done = done.and_then(|keyring| work(connection, &keyring));
+            done.inspect_err(|_| connection.forget_users())
+        };
         let connection = self.connected()?;
         match attempt(&connection) {
             Err(Failure::Stale(_)) => {
@@ -114,19 +85,10 @@ impl SecretServiceItems {
         if let Some(connection) = kept.as_ref() {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(self.connect().map_err(fault::error)?);
+        let opened = Connection::open(self.address.as_deref(), self.timeout);
+        let connection = Arc::new(opened.map_err(fault::error)?);
         *kept = Some(Arc::clone(&connection));
         Ok(connection)
-    }
-
-    fn connect(&self) -> Result<Connection, ServiceError> {
-        let builder = match &self.address {
-            Some(address) => Builder::address(address.as_str())?,
-            None => Builder::session()?,
-        };
-        let bus = builder.method_timeout(self.timeout).build()?;
-        let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone())?;
-        Ok(Connection { bus, service, users: Users::default() })
     }
 
     /// Gives up a connection, unless another thread has done so already.
@@ -207,12 +169,18 @@ impl Items for SecretServiceItems {
         })
     }
 
-    fn users(&self) -> Result<Vec<String>> {
+    fn users(&self) -> Result<Vec<(String, Place)>> {
         self.in_keyring(|connection, keyring| {
             keyring.ensure_unlocked()?;
-            let query = HashMap::from([("service", self.service_name.as_str())]);
-            Ok(connection.users(&keyring.search_items(query)?)?)
+            Ok(connection.users(&self.service_name)?)
         })
+    }
+
+    fn read_listed(&self, user: &str, place: &Place) -> Result<Option<Bytes>> {
+        match self.connected()?.secret_at(place) {
+            Some(text) => Ok(Some(text.into())),
+            None => self.read(user),
+        }
     }
 
     fn check(&self) -> Result<()> {
