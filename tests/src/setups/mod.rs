@@ -152,6 +152,9 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// Whether the cases share a server and its backend; not where the backend takes
+    /// longer for each entry the more there are.
+    pub shares_server: bool,
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
@@ -179,6 +182,7 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            shares_server: true,
             entries_many: usize::MAX,
             value_bytes_large: usize::MAX,
         }
