@@ -22,6 +22,8 @@ from key_value.aio.stores.keyring.store import (
     KeyringV1CollectionSanitizationStrategy,
     KeyringV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.memcached import MemcachedStore
+from key_value.aio.stores.redis import RedisStore
 
 
 def open_disk(directory: str):
@@ -57,6 +59,14 @@ def open_keyring(dbus_address: str, v1: bool = False):
     return KeyringStore()
 
 
+def open_memcached(host: str, port: int):
+    return MemcachedStore(host=host, port=port)
+
+
+def open_redis(host: str, port: int):
+    return RedisStore(host=host, port=port)
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
@@ -64,6 +74,8 @@ OPEN = {
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
     "keyring": open_keyring,
+    "memcached": open_memcached,
+    "redis": open_redis,
 }
 
 

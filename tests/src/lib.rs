@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod certificates;
 pub mod client;
 pub mod context;
 pub mod daemon;
@@ -18,6 +19,7 @@ pub mod process_figures;
 pub mod proxy;
 pub mod python;
 pub mod raw;
+pub mod redis_server;
 pub mod rpc_error;
 pub mod running;
 pub mod secret_service;

@@ -17,12 +17,16 @@ pub mod disk;
 pub mod filetree;
 #[cfg(feature = "keyring")]
 pub mod keyring;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "multidisk")]
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -171,5 +175,23 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the macOS keychain untested",
         adapter: adapter!("keyring", keyring::Config),
+    },
+    StoreType {
+        word: "memcached",
+        title: "Memcached",
+        summary: "items in memcached, on one host or several",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
+        adapter: adapter!("memcached", memcached::Config),
+    },
+    StoreType {
+        word: "redis",
+        title: "Redis",
+        summary: "strings in Redis; a cluster and Sentinel are not tested yet",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("redis", redis::Config),
     },
 ];

@@ -9,7 +9,8 @@ use serde::Deserialize;
 /// How connections to the backend are encrypted.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TlsSettings {
+#[expect(clippy::struct_field_names, reason = "as settings they stand beside others")]
+pub(crate) struct TlsSettings {
     /// The certificates of authorities that the backend's certificate may come from, in
     /// PEM; those of the system if it is not set.
     ca_file: Option<PathBuf>,

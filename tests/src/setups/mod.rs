@@ -8,10 +8,16 @@ mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
 mod keyring;
+mod memcached;
+mod memcached_hosts;
+mod memcached_password;
+mod memcached_tls;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+mod redis;
+mod redis_backend;
 mod simple;
 
 use std::net::SocketAddr;
@@ -37,6 +43,11 @@ pub const ALL: &[Setup] = &[
     filetree::SETUP,
     filetree_v1::SETUP,
     keyring::SETUP,
+    memcached::SETUP,
+    memcached_hosts::SETUP,
+    memcached_password::SETUP,
+    memcached_tls::SETUP,
+    redis::SETUP,
 ];
 
 /// One way to run a store.
@@ -136,6 +147,11 @@ impl Place<'_> {
     /// The `directory` setting, as a line of TOML.
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
+    }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
     }
 }
 

@@ -26,28 +26,32 @@ pub(crate) async fn restarted(real: Real) -> Outcome {
     let front = scene.start().await?;
     let here = front.here();
     let callers: Vec<Caller> = (0..CALLERS).map(|number| Caller::new(&here, number)).collect();
-    let stop = AtomicBool::new(false);
-    let loads = join_all(callers.iter().map(|caller| caller.run(&stop, real)));
+    let (stop, losses) = (AtomicBool::new(false), AtomicU64::new(0));
+    let loads = join_all(callers.iter().map(|caller| caller.run(&stop, &losses)));
     let restart = async {
-        let outcome = restart(&scene, &front, &callers).await;
+        let outcome = restart(&scene, &front, &callers, &losses).await;
         stop.store(true, Ordering::SeqCst);
         outcome
     };
     let (loads, restarted) = tokio::join!(loads, restart);
-    restarted?;
+    // a caller that failed is the reason why the rest waited for it in vain
     loads.into_iter().collect::<Outcome>()?;
+    restarted?;
     front.expect_clean_log()
 }
 
-/// Restarts the backend in the midst of everything.
-async fn restart(scene: &Scene, front: &Front, callers: &[Caller]) -> Outcome {
+/// Restarts the backend in the midst of everything. `losses` is odd while it forgets.
+async fn restart(scene: &Scene, front: &Front, callers: &[Caller], losses: &AtomicU64) -> Outcome {
     all_store(callers, ENTRIES).await?;
+    let forgets = u64::from(!scene.real.backend.keeps_entries);
+    losses.fetch_add(forgets, Ordering::SeqCst);
     scene.backend.stop().await?;
     until("a caller is told", async || {
         Ok(callers.iter().any(|caller| caller.failed() > 0).then_some(()))
     })
     .await?;
     scene.backend.start().await?;
+    losses.fetch_add(forgets, Ordering::SeqCst);
     front.until_recovered().await?;
     all_store(callers, ENTRIES).await
 }
@@ -68,6 +72,8 @@ struct Caller {
     key: String,
     attempted: AtomicU64,
     acknowledged: AtomicU64,
+    /// How often the backend had begun or ended to forget everything when that was put.
+    losses: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -78,6 +84,7 @@ impl Caller {
             key: format!("caller-{number}"),
             attempted: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         }
     }
@@ -90,18 +97,22 @@ impl Caller {
         self.failed.load(Ordering::SeqCst)
     }
 
-    async fn run(&self, stop: &AtomicBool, real: Real) -> Outcome {
+    async fn run(&self, stop: &AtomicBool, losses: &AtomicU64) -> Outcome {
         while !stop.load(Ordering::SeqCst) {
+            let losses_before = losses.load(Ordering::SeqCst);
             let next = self.attempted.fetch_add(1, Ordering::SeqCst) + 1;
             let put = self.here.put(&self.key, format!(r#"{{"n":{next}}}"#)).await;
             if self.succeeded("Put", put)?.is_some() {
                 self.acknowledged.store(next, Ordering::SeqCst);
+                self.losses.store(losses_before, Ordering::SeqCst);
             } else {
                 // as callers do, so that they don't take the backend's processor
                 tokio::time::sleep(PAUSE).await;
             }
             if let Some(found) = self.succeeded("Get", self.here.value(&self.key).await)? {
-                self.check(found.as_deref(), real)?;
+                let losses = losses.load(Ordering::SeqCst);
+                let lost = losses % 2 == 1 || losses > self.losses.load(Ordering::SeqCst);
+                self.check(found.as_deref(), lost)?;
             }
         }
         Ok(())
@@ -119,13 +130,12 @@ impl Caller {
     }
 
     /// What is there was written by this caller, and nothing that was acknowledged
-    /// is lost, unless the backend forgets by itself.
-    fn check(&self, found: Option<&[u8]>, real: Real) -> Outcome {
+    /// is missing, unless the backend has lost it by itself.
+    fn check(&self, found: Option<&[u8]>, lost: bool) -> Outcome {
         let acknowledged = self.acknowledged();
         let Some(found) = found else {
-            let may_forget = !real.backend.keeps_entries && self.failed() > 0;
             return expect(
-                acknowledged == 0 || may_forget,
+                acknowledged == 0 || lost,
                 format!("{}: {acknowledged} was acknowledged, nothing is there", self.key),
             );
         };

@@ -1,6 +1,7 @@
 //! A server and a Python process over the same entries.
 
 use bytes::Bytes;
+use kvgate_proto::v1::Capabilities;
 use kvgate_tests::client::{Client, Collection};
 use kvgate_tests::failure::{Outcome, expect_equal};
 use kvgate_tests::python::Python;
@@ -14,6 +15,8 @@ pub(crate) struct Pair {
     /// A connection to the server, which serves the same.
     pub(crate) client: Client,
     setup: &'static Setup,
+    /// What the store can do.
+    pub(crate) capabilities: Capabilities,
     /// The server.
     pub(crate) running: Running,
 }
@@ -28,7 +31,9 @@ impl Pair {
     pub(crate) async fn beside(setup: &'static Setup, running: Running) -> Outcome<Self> {
         let python = Python::open(setup, &running.python())?;
         let client = running.server.client().await?;
-        Ok(Self { python, client, setup, running })
+        let store = client.get_store(setup.name).await?;
+        let capabilities = store.capabilities.unwrap_or_default();
+        Ok(Self { python, client, setup, capabilities, running })
     }
 
     /// The server's view of a collection.
