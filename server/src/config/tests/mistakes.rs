@@ -105,7 +105,7 @@ const MISTAKES: &[Mistake] = &[
             ("stores:\n  a:\n    type: memroy", 3),
         ],
         said: "stores.a.type: unknown type of store, expected one of memory, simple, null, disk, \
-               multidisk, filetree; did you mean memory?",
+               multidisk, filetree, memcached, redis; did you mean memory?",
     },
     // a missing type: the line of the table
     Mistake {

@@ -3,9 +3,6 @@
 //! The client library's own texts are not passed on where they may hold arguments of
 //! commands: those are keys and values.
 
-use std::error::Error as _;
-use std::io;
-
 use kvgate_core::{Error, Kind};
 use redis::{ErrorKind, RedisError, ServerError};
 
@@ -70,10 +67,6 @@ fn said(refusal: &ServerError) -> String {
 fn describe(error: &RedisError) -> String {
     match error.kind() {
         ErrorKind::Io if error.is_timeout() => "no answer in time".to_owned(),
-        ErrorKind::Io => {
-            let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-            cause.map_or_else(|| "the connection failed".to_owned(), describe_io)
-        }
         ErrorKind::RESP3NotSupported => "it is older than Redis 6, which is needed".to_owned(),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
             "the answer is not of Redis's protocol".to_owned()
@@ -82,17 +75,10 @@ fn describe(error: &RedisError) -> String {
     }
 }
 
-fn describe_io(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
-            "the connection was closed".to_owned()
-        }
-        _ => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn refusal(text: &str) -> ServerError {
@@ -137,6 +123,6 @@ mod tests {
         assert_eq!(outcome(Access::Read), kvgate_core::Outcome::DidNotHappen);
         assert_eq!(outcome(Access::Write), kvgate_core::Outcome::MayHaveHappened);
         let connecting = connecting("redis at a:1", broken());
-        assert_eq!(connecting.to_string(), "connecting to redis at a:1: the connection was closed");
+        assert_eq!(connecting.to_string(), "connecting to redis at a:1: broken pipe");
     }
 }

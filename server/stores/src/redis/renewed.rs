@@ -84,6 +84,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use futures::future::join_all;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -99,28 +100,51 @@ mod tests {
         }
     }
 
-    /// Counts how many were made; the first `failures` attempts fail.
-    fn counting(failures: usize) -> (Renewed<Made>, Arc<AtomicUsize>) {
-        let count = Arc::new(AtomicUsize::new(0));
-        let made = Arc::clone(&count);
-        let renewed = Renewed::new(move || {
-            let number = made.fetch_add(1, Ordering::Relaxed);
-            async move {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                if number < failures {
-                    return Err(Error::new(Kind::Unavailable, "not yet"));
+    /// Where they are made: how many, and what holds each up until it is opened.
+    #[derive(Clone)]
+    struct Workshop {
+        count: Arc<AtomicUsize>,
+        door: Arc<Semaphore>,
+    }
+
+    impl Workshop {
+        fn closed() -> Self {
+            Self { count: Arc::default(), door: Arc::new(Semaphore::new(0)) }
+        }
+
+        fn open() -> Self {
+            let shop = Self::closed();
+            shop.door.add_permits(1);
+            shop
+        }
+
+        /// The first `failures` attempts fail.
+        fn renewed(&self, failures: usize) -> Renewed<Made> {
+            let shop = self.clone();
+            Renewed::new(move || {
+                let number = shop.count.fetch_add(1, Ordering::Relaxed);
+                let door = Arc::clone(&shop.door);
+                async move {
+                    drop(door.acquire().await);
+                    if number < failures {
+                        return Err(Error::new(Kind::Unavailable, "not yet"));
+                    }
+                    Ok(Made { number, over: Arc::default() })
                 }
-                Ok(Made { number, over: Arc::default() })
-            }
-        });
-        (renewed, count)
+            })
+        }
+
+        fn count(&self) -> usize {
+            self.count.load(Ordering::Relaxed)
+        }
     }
 
     #[tokio::test]
     async fn is_made_once_for_all() {
-        let (renewed, count) = counting(0);
+        let shop = Workshop::open();
+        let renewed = shop.renewed(0);
         join_all((0..64).map(|_| renewed.get())).await;
-        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert_eq!(shop.count(), 1);
         let first = renewed.get().await.expect("the first one");
         first.over.store(true, Ordering::Relaxed);
         assert_eq!(renewed.get().await.expect("another one").number, 1);
@@ -128,29 +152,32 @@ mod tests {
 
     #[tokio::test]
     async fn is_made_though_its_callers_go_away() {
-        let (renewed, count) = counting(0);
+        let shop = Workshop::closed();
+        let renewed = shop.renewed(0);
         for _ in 0..4 {
-            let too_short = Duration::from_millis(5);
-            assert!(tokio::time::timeout(too_short, renewed.get()).await.is_err());
+            assert!(renewed.get().now_or_never().is_none());
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        assert!(renewed.get().await.is_ok());
-        assert_eq!(count.load(Ordering::Relaxed), 1);
+        shop.door.add_permits(1);
+        assert_eq!(renewed.get().await.expect("the first one").number, 0);
+        assert_eq!(shop.count(), 1);
     }
 
     #[tokio::test]
     async fn a_failure_is_the_answer_for_a_moment() {
-        let (renewed, count) = counting(1);
-        assert!(renewed.get().await.is_err());
-        assert!(renewed.get().await.is_err());
-        assert_eq!(count.load(Ordering::Relaxed), 1);
-        tokio::time::sleep(PAUSE).await;
-        assert!(renewed.get().await.is_ok());
+        let shop = Workshop::open();
+        let renewed = shop.renewed(1);
+        let begun = Instant::now();
+        while renewed.get().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert!(begun.elapsed() >= PAUSE);
+        assert_eq!(shop.count(), 2);
     }
 
     #[tokio::test]
     async fn a_failure_that_nobody_saw_is_not_told_later() {
-        let (renewed, _) = counting(1);
+        let shop = Workshop::open();
+        let renewed = shop.renewed(1);
         assert!(renewed.get().now_or_never().is_none());
         tokio::time::sleep(PAUSE * 2).await;
         assert!(renewed.get().await.is_ok());
