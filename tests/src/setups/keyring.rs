@@ -28,7 +28,7 @@ pub(super) const SETUP: Setup = Setup {
     python: Some("keyring"),
     facts: Facts {
         shares_server: false,
-        entries_many: 64,
+        entries_many: 40,
         value_bytes_large: 20_000,
         ..Facts::of("keyring", Stability::Stable)
     },

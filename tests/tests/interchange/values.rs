@@ -147,7 +147,11 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     let request = json!({ "do": "delete_many", "collection": "many", "keys": server });
     expect_equal("Python delete_many", pair.python.call(&request)?, json!(count))?;
     let answer = here.delete_many(&python).await?;
-    expect_equal(here.describe("DeleteMany", &"python_…"), answer.deleted_count, i64::try_from(count)?)?;
+    expect_equal(
+        here.describe("DeleteMany", &"python_…"),
+        answer.deleted_count,
+        i64::try_from(count)?,
+    )?;
     let left = found(here.get_many(&[python, server].concat()).await?)?;
     let left = left.iter().find(|(_, value)| value.is_some());
     expect_equal(here.describe("GetMany", &"all"), left, None)
