@@ -41,7 +41,7 @@ impl KeyringStore {
         let mut users = self.listed(&prefix).await?;
         users.retain(|(user, _)| {
             page.cursor.is_none_or(|last| user.as_str() > last)
-                && self.may_begin(&user[prefix.len()..], page.prefix)
+                && may_begin(&user[prefix.len()..], page.prefix)
         });
         let mut items = Vec::new();
         let mut rest = users.as_slice();
@@ -57,12 +57,6 @@ impl KeyringStore {
         let last = users.len() - rest.len();
         let next = (!rest.is_empty()).then(|| users[last - 1].0.clone());
         Ok(Page { items, next })
-    }
-
-    /// Whether a key that is stored so may begin with the prefix, as far as can be said
-    /// without its envelope.
-    fn may_begin(&self, stored: &str, prefix: &str) -> bool {
-        name::is_reserved(stored) || stored.starts_with(prefix)
     }
 
     /// A key as it was put. A name that is stored otherwise leads nobody here: it is not
@@ -137,6 +131,12 @@ impl KeyringStore {
             .await?;
         found.into_iter().map(decode).collect()
     }
+}
+
+/// Whether a key that is stored so may begin with the prefix, as far as can be said
+/// without its envelope.
+fn may_begin(stored: &str, prefix: &str) -> bool {
+    name::is_reserved(stored) || stored.starts_with(prefix)
 }
 
 fn decode(text: Result<Option<Bytes>>) -> Result<Option<Found>> {

@@ -11,7 +11,7 @@ use zbus::names::{BusName, WellKnownName};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 
 use super::super::items::Place;
-use super::fault;
+use super::fault::{self, Failure};
 
 /// The daemon's name on the bus.
 const SERVICE: BusName<'static> =
@@ -21,26 +21,26 @@ const SERVICE: BusName<'static> =
 const DEFAULT_KEYRING: ObjectPath<'static> =
     ObjectPath::from_static_str_unchecked("/org/freedesktop/secrets/aliases/default");
 
+/// How many connections were made.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 /// A connection to a Secret Service, with an encrypted session: making one takes long.
 pub(super) struct Connection {
     bus: zbus::blocking::Connection,
     service: SecretService<'static>,
+    /// The daemon, by its own name on the bus.
+    daemon: String,
     seen: Mutex<Seen>,
     /// Unlike that of any other.
     number: u64,
 }
 
-/// The user names of the items that were listed. Items have to be asked one by one, and
-/// each page of a listing begins with all of them.
+/// The user names of the items that were listed, by their paths. Items have to be asked
+/// one by one, and each page of a listing begins with all of them.
 ///
 /// An item keeps its path and its user name as long as the daemon that told them runs:
 /// replacing it changes neither.
-#[derive(Default)]
-struct Seen {
-    /// The daemon, by its own name on the bus.
-    owner: String,
-    users: HashMap<OwnedObjectPath, String>,
-}
+type Seen = HashMap<OwnedObjectPath, String>;
 
 impl Connection {
     /// Connects to the bus at the address, or else to that of the session.
@@ -51,9 +51,9 @@ impl Connection {
         };
         let bus = builder.method_timeout(timeout).build()?;
         let service = SecretService::connect_with_existing(EncryptionType::Dh, bus.clone())?;
-        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let daemon = daemon(&bus)?;
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { bus, service, seen: Mutex::default(), number })
+        Ok(Self { bus, service, daemon, seen: Mutex::default(), number })
     }
 
     /// The default keyring. It need not exist.
@@ -72,30 +72,44 @@ impl Connection {
         self.service.get_item_by_path(path).ok()?.get_secret().ok()
     }
 
-    /// The items of a service that have a user name, with their paths.
-    pub(super) fn users(&self, service_name: &str) -> Result<Vec<(String, Place)>, ServiceError> {
-        let owner = DBusProxy::new(&self.bus)?.get_name_owner(SERVICE)?;
-        let paths = self.search(&HashMap::from([("service", service_name)]))?;
-        let mut seen = self.seen();
-        if seen.owner != owner.as_str() {
-            *seen = Seen { owner: owner.to_string(), users: HashMap::new() };
+    /// Fails if another daemon is there than when the connection was made. One that has
+    /// just been started may say of items that it has not read yet that they are not there:
+    /// what is missing is missing only if the daemon is the one that was unlocked.
+    pub(super) fn ensure_same_daemon(&self) -> Result<(), Failure> {
+        match daemon(&self.bus) {
+            Ok(daemon) if daemon == self.daemon => Ok(()),
+            _ => Err(Failure::restarted()),
         }
-        let mut before = std::mem::take(&mut seen.users);
-        for path in paths {
-            let user = match before.remove(&path) {
-                Some(user) => Some(user),
-                None => self.user_of(path.clone())?,
-            };
-            seen.users.extend(user.map(|user| (path, user)));
-        }
-        let place =
-            |path: &OwnedObjectPath| Place { connection: self.number, path: path.to_string() };
-        Ok(seen.users.iter().map(|(path, user)| (user.clone(), place(path))).collect())
     }
 
-    fn user_of(&self, path: OwnedObjectPath) -> Result<Option<String>, ServiceError> {
-        let attributes = fault::unless_gone(self.service.get_item_by_path(path)?.get_attributes())?;
-        Ok(attributes.and_then(|mut attributes| attributes.remove("username")))
+    /// The items of a service that have a user name, with their paths.
+    pub(super) fn users(&self, service_name: &str) -> Result<Vec<(String, Place)>, Failure> {
+        let query = HashMap::from([("service", service_name)]);
+        let paths = self.search(&query)?;
+        let mut seen = self.seen();
+        let mut before = std::mem::take(&mut *seen);
+        let mut gone = Vec::new();
+        for path in paths {
+            if let Some(user) = before.remove(&path) {
+                seen.insert(path, user);
+                continue;
+            }
+            match fault::unless_gone(self.service.get_item_by_path(path.clone())?.get_attributes())?
+            {
+                Some(mut attributes) => {
+                    seen.extend(attributes.remove("username").map(|user| (path, user)));
+                }
+                None => gone.push(path),
+            }
+        }
+        // a keyring that is about to end withdraws its items first
+        if !gone.is_empty() && self.search(&query)?.iter().any(|path| gone.contains(path)) {
+            return Err(Failure::restarted());
+        }
+        self.ensure_same_daemon()?;
+        let place =
+            |path: &OwnedObjectPath| Place { connection: self.number, path: path.to_string() };
+        Ok(seen.iter().map(|(path, user)| (user.clone(), place(path))).collect())
     }
 
     /// The paths of items in the default keyring: where only these are asked for, there is
@@ -114,11 +128,15 @@ impl Connection {
 
     /// Forgets whose items are whose: something has happened to the keyring.
     pub(super) fn forget_users(&self) {
-        self.seen().users.clear();
+        self.seen().clear();
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // what a panic left half done is a part of the truth
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn daemon(bus: &zbus::blocking::Connection) -> Result<String, ServiceError> {
+    Ok(DBusProxy::new(bus)?.get_name_owner(SERVICE)?.to_string())
 }

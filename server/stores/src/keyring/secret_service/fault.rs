@@ -1,6 +1,7 @@
 //! What the errors of D-Bus and of the Secret Service mean.
 
 use std::io;
+use std::sync::Arc;
 
 use kvgate_core::{Error, Kind};
 use secret_service::Error as ServiceError;
@@ -10,6 +11,8 @@ use zbus::DBusError as _;
 pub(super) enum Failure {
     /// The connection or its session is gone: the same may work over a new one.
     Stale(ServiceError),
+    /// Something is gone that was just found. Only a search can tell whether it is.
+    Gone(ServiceError),
     /// It would fail again.
     Final(ServiceError),
 }
@@ -18,6 +21,7 @@ impl From<ServiceError> for Failure {
     fn from(cause: ServiceError) -> Self {
         match meaning(&cause) {
             Meaning::Stale => Self::Stale(cause),
+            Meaning::Gone => Self::Gone(cause),
             _ => Self::Final(cause),
         }
     }
@@ -26,12 +30,21 @@ impl From<ServiceError> for Failure {
 impl Failure {
     /// The failure of what must not be done a second time.
     pub(super) fn once(cause: ServiceError) -> Self {
-        Self::Final(cause)
+        match Self::from(cause) {
+            Self::Stale(cause) => Self::Final(cause),
+            not_done => not_done,
+        }
+    }
+
+    /// What was asked before was not asked of the daemon that answers now.
+    pub(super) fn restarted() -> Self {
+        let cause = io::Error::new(io::ErrorKind::ConnectionReset, "its daemon was restarted");
+        Self::Stale(ServiceError::Zbus(zbus::Error::InputOutput(Arc::new(cause))))
     }
 
     pub(super) fn into_cause(self) -> ServiceError {
         match self {
-            Self::Stale(cause) | Self::Final(cause) => cause,
+            Self::Stale(cause) | Self::Gone(cause) | Self::Final(cause) => cause,
         }
     }
 }
@@ -60,8 +73,8 @@ pub(super) fn error(cause: ServiceError) -> Error {
         ),
         Meaning::Gone => (
             Kind::Unavailable,
-            "the Secret Service has no default keyring: log in once, or start its daemon with a \
-             password (gnome-keyring-daemon --unlock), which makes one",
+            "the Secret Service is about to end, or has no default keyring: log in once, or start \
+             its daemon with a password (gnome-keyring-daemon --unlock), which makes one",
         ),
         Meaning::Denied => (Kind::AccessDenied, "the keyring denies access to this user"),
         Meaning::Stale => (Kind::Unavailable, "the connection to the keyring broke"),

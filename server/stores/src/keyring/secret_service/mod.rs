@@ -12,6 +12,7 @@
 mod connection;
 mod fault;
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvgate_core::{Error, Kind, Result};
-use secret_service::blocking::Collection;
+use secret_service::blocking::{Collection, Item};
 
 use super::Config;
 use super::items::{Items, NameLimits, Place, TextLimit};
@@ -31,6 +32,9 @@ const APPLICATION: &str = "Python keyring library";
 
 /// The same for the content type.
 const CONTENT_TYPE: &str = "text/plain";
+
+/// How often one thing is tried while others remove what it has found.
+const TRIES_MAX: usize = 5;
 
 pub(super) struct SecretServiceItems {
     service_name: String,
@@ -59,7 +63,9 @@ impl SecretServiceItems {
     }
 
     /// Works on the default keyring. If the connection or its session turns out to be
-    /// gone, as after a restart of the keyring, once more over a new one.
+    /// gone, as after a restart of the keyring, again over a new one. If an item is gone
+    /// that was just found, again, too: only a search can tell that there is none, as a
+    /// keyring that is about to end withdraws its items first.
     fn in_keyring<T>(
         &self,
         work: impl Fn(&Connection, &Collection<'_>) -> Result<T, Failure>,
@@ -67,17 +73,25 @@ impl SecretServiceItems {
         let attempt = |connection: &Connection| {
             let done = connection.keyring().map_err(Failure::from);
             let done = done.and_then(|keyring| work(connection, &keyring));
-            done.inspect_err(|_| connection.forget_users())
+            done.inspect_err(|failure| match failure {
+                Failure::Gone(_) => {}
+                _ => connection.forget_users(),
+            })
         };
-        let connection = self.connected()?;
-        match attempt(&connection) {
-            Err(Failure::Stale(_)) => {
-                self.forget(&connection);
-                attempt(&*self.connected()?)
+        let mut connection = self.connected()?;
+        let mut done = attempt(&connection);
+        for _ in 1..TRIES_MAX {
+            match &done {
+                Err(Failure::Stale(_)) => {
+                    self.forget(&connection);
+                    connection = self.connected()?;
+                }
+                Err(Failure::Gone(_)) => {}
+                _ => break,
             }
-            done => done,
+            done = attempt(&connection);
         }
-        .map_err(|failure| fault::error(failure.into_cause()))
+        done.map_err(|failure| fault::error(failure.into_cause()))
     }
 
     fn connected(&self) -> Result<Arc<Connection>> {
@@ -101,6 +115,27 @@ impl SecretServiceItems {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The items of a user name: one, unless other programs have made more.
+    fn find<'a>(
+        &self,
+        connection: &Connection,
+        keyring: &'a Collection<'_>,
+        user: &str,
+    ) -> Result<Vec<Item<'a>>, Failure> {
+        let found = keyring.search_items(self.query(user))?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        // A keyring that is locked, or that has just been started, need not show what is in
+        // it. So nothing is missing until it was looked for after the keyring was unlocked.
+        keyring.ensure_unlocked()?;
+        let found = keyring.search_items(self.query(user))?;
+        if found.is_empty() {
+            connection.ensure_same_daemon()?;
+        }
+        Ok(found)
+    }
+
     /// How Python's keyring library looks for an item.
     fn query<'a>(&'a self, user: &'a str) -> HashMap<&'a str, &'a str> {
         HashMap::from([("service", self.service_name.as_str()), ("username", user)])
@@ -121,58 +156,59 @@ impl Items for SecretServiceItems {
     }
 
     fn read(&self, user: &str) -> Result<Option<Bytes>> {
-        self.in_keyring(|_, keyring| {
-            let Some(item) = keyring.search_items(self.query(user))?.into_iter().next() else {
-                // a locked keyring need not show what is in it
-                keyring.ensure_unlocked()?;
+        self.in_keyring(|connection, keyring| {
+            let Some(item) = self.find(connection, keyring, user)?.into_iter().next() else {
                 return Ok(None);
             };
-            Ok(fault::unless_gone(item.get_secret())?.map(Bytes::from))
+            Ok(Some(item.get_secret()?.into()))
         })
     }
 
     fn write(&self, user: &str, text: &str) -> Result<()> {
         let label = format!("Password for '{user}' on '{}'", self.service_name);
-        self.in_keyring(|_, keyring| {
+        let written = Cell::new(false);
+        let done = self.in_keyring(|connection, keyring| {
             // else the service might ask somebody for the password, and wait
             keyring.ensure_unlocked()?;
             let mut attributes = self.query(user);
             attributes.insert("application", APPLICATION);
             let item =
                 keyring.create_item(&label, attributes, text.as_bytes(), true, CONTENT_TYPE)?;
+            written.set(true);
             // items that other programs made of this name: a reader takes the first
-            for other in keyring.search_items(self.query(user))? {
+            for other in self.find(connection, keyring, user)? {
                 if other.item_path != item.item_path {
-                    fault::unless_gone(other.delete())?;
+                    other.delete()?;
                 }
             }
             Ok(())
-        })
+        });
+        done.map_err(|error| if written.get() { error.may_have_happened() } else { error })
     }
 
     fn remove(&self, user: &str) -> Result<Option<Bytes>> {
-        self.in_keyring(|_, keyring| {
-            let found = keyring.search_items(self.query(user))?;
-            if found.is_empty() {
-                keyring.ensure_unlocked()?;
+        let removed = RefCell::new(None);
+        let done = self.in_keyring(|connection, keyring| {
+            for item in self.find(connection, keyring, user)? {
+                let text = item.get_secret()?;
+                // not tried again once it may be done: the answer would be that it was not there
+                item.delete().map_err(Failure::once)?;
+                removed.borrow_mut().get_or_insert(Bytes::from(text));
             }
-            let mut removed = None;
-            for item in found {
-                let Some(text) = fault::unless_gone(item.get_secret())? else { continue };
-                // not tried again: the answer would be that it was not there
-                let gone = fault::unless_gone(item.delete()).map_err(Failure::once)?.is_none();
-                if !gone {
-                    removed.get_or_insert(Bytes::from(text));
-                }
-            }
-            Ok(removed)
-        })
+            Ok(())
+        });
+        let removed = removed.into_inner();
+        match done {
+            Ok(()) => Ok(removed),
+            Err(error) if removed.is_some() => Err(error.may_have_happened()),
+            Err(error) => Err(error),
+        }
     }
 
     fn users(&self) -> Result<Vec<(String, Place)>> {
         self.in_keyring(|connection, keyring| {
             keyring.ensure_unlocked()?;
-            Ok(connection.users(&self.service_name)?)
+            connection.users(&self.service_name)
         })
     }
 
