@@ -1,7 +1,8 @@
 //! What keyring-core's stores have in common.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(not(windows))]
 use bytes::Bytes;
 use keyring_core::api::CredentialStoreApi;
 use keyring_core::{CredentialStore, Entry, Error as CoreError};
@@ -13,9 +14,7 @@ pub(super) struct Credentials {
     pub(super) store: Arc<CredentialStore>,
     /// What to do when the system denies access.
     hint: &'static str,
-    /// One remover at a time: the system tells each of several that it has removed the
-    /// credential.
-    removing: Mutex<()>,
+    turn: Mutex<()>,
 }
 
 impl Credentials {
@@ -26,27 +25,12 @@ impl Credentials {
     ) -> Result<Self> {
         let store = store.map_err(|cause| error("opening the keyring", hint, cause))?;
         let service_name = service_name.to_owned();
-        Ok(Self { service_name, store, hint, removing: Mutex::new(()) })
+        Ok(Self { service_name, store, hint, turn: Mutex::new(()) })
     }
 
-    /// Reads the text of a user name.
-    pub(super) fn read(&self, user: &str) -> Result<Option<Bytes>> {
-        let text = self.of(user)?.get_secret();
-        Ok(self.unless_missing("reading an item of the keyring", text)?.map(Bytes::from))
-    }
-
-    /// Stores a text under a user name.
-    pub(super) fn write(&self, user: &str, text: &str) -> Result<()> {
-        let written = self.of(user)?.set_secret(text.as_bytes());
-        written.map_err(|cause| self.error("storing an item in the keyring", cause))
-    }
-
-    /// Removes a user name and answers what its text was.
-    pub(super) fn remove(&self, user: &str) -> Result<Option<Bytes>> {
-        let _alone = self.removing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(text) = self.read(user)? else { return Ok(None) };
-        let removed = self.of(user)?.delete_credential();
-        Ok(self.unless_missing("removing an item of the keyring", removed)?.map(|()| text))
+    /// Waits for its turn where one caller at a time may do something.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The credential of a user name, which need not exist.
@@ -71,6 +55,31 @@ impl Credentials {
     /// The error for the caller.
     pub(super) fn error(&self, doing: &str, cause: CoreError) -> Error {
         error(doing, self.hint, cause)
+    }
+}
+
+/// Where a user name has one place: on Windows it has two.
+#[cfg(not(windows))]
+impl Credentials {
+    /// Reads the text of a user name.
+    pub(super) fn read(&self, user: &str) -> Result<Option<Bytes>> {
+        let text = self.of(user)?.get_secret();
+        Ok(self.unless_missing("reading an item of the keyring", text)?.map(Bytes::from))
+    }
+
+    /// Stores a text under a user name.
+    pub(super) fn write(&self, user: &str, text: &str) -> Result<()> {
+        let written = self.of(user)?.set_secret(text.as_bytes());
+        written.map_err(|cause| self.error("storing an item in the keyring", cause))
+    }
+
+    /// Removes a user name and answers what its text was.
+    pub(super) fn remove(&self, user: &str) -> Result<Option<Bytes>> {
+        // the system tells each of several removers that it was the one
+        let _alone = self.turn();
+        let Some(text) = self.read(user)? else { return Ok(None) };
+        let removed = self.of(user)?.delete_credential();
+        Ok(self.unless_missing("removing an item of the keyring", removed)?.map(|()| text))
     }
 }
 

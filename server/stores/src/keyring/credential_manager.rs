@@ -1,4 +1,5 @@
-//! Windows' Credential Manager, with the credentials of Python's keyring library.
+//! Windows' Credential Manager, with the credentials of Python's keyring library. It compiles;
+//! nobody has tested it yet.
 //!
 //! That library keeps what it stored last under the name of the service, and moves it to
 //! `user@service` before it stores something else there. So a credential is looked for in
@@ -6,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use keyring_core::Entry;
@@ -24,27 +24,20 @@ const PART_BYTES_MAX: usize = 250;
 const TEXT_LIMIT: TextLimit =
     TextLimit { bytes_max: 2560, count: |text| text.encode_utf16().count() * 2 };
 
-pub(super) struct CredentialItems {
-    credentials: Credentials,
-    /// One caller at a time: Windows does not keep the order of calls of several threads.
-    turn: Mutex<()>,
-}
+/// One caller has its turn at a time: Windows does not keep the order of calls of several
+/// threads.
+pub(super) struct CredentialItems(Credentials);
 
 impl CredentialItems {
     pub(super) fn open(config: &Config) -> Result<Self> {
         let store = Store::new_with_configuration(&HashMap::from([("divider", "@")]));
         let hint = "the Credential Manager denies access: run the server in a logged-on session";
-        let credentials = Credentials::open(&config.service_name, store, hint)?;
-        Ok(Self { credentials, turn: Mutex::new(()) })
-    }
-
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        Credentials::open(&config.service_name, store, hint).map(Self)
     }
 
     /// The credential under the name of the service, if it is that of the user name.
     fn last_stored(&self, user: &str) -> Result<Option<Entry>> {
-        let credentials = &self.credentials;
+        let credentials = &self.0;
         let Credentials { service_name, store, .. } = credentials;
         let target = HashMap::from([("target", service_name.as_str())]);
         let entry = store.build(service_name, user, Some(&target));
@@ -60,13 +53,13 @@ impl CredentialItems {
     fn find(&self, user: &str) -> Result<Entry> {
         match self.last_stored(user)? {
             Some(entry) => Ok(entry),
-            None => self.credentials.of(user),
+            None => self.0.of(user),
         }
     }
 
     fn text_of(&self, user: &str) -> Result<Option<Bytes>> {
         let text = self.find(user)?.get_password();
-        Ok(self.credentials.unless_missing("reading a credential", text)?.map(Bytes::from))
+        Ok(self.0.unless_missing("reading a credential", text)?.map(Bytes::from))
     }
 }
 
@@ -84,33 +77,33 @@ impl Items for CredentialItems {
     }
 
     fn read(&self, user: &str) -> Result<Option<Bytes>> {
-        let _turn = self.turn();
+        let _turn = self.0.turn();
         self.text_of(user)
     }
 
     fn write(&self, user: &str, text: &str) -> Result<()> {
-        let _turn = self.turn();
+        let _turn = self.0.turn();
         let written = self.find(user)?.set_password(text);
-        written.map_err(|cause| self.credentials.error("storing a credential", cause))
+        written.map_err(|cause| self.0.error("storing a credential", cause))
     }
 
     fn remove(&self, user: &str) -> Result<Option<Bytes>> {
-        let _turn = self.turn();
+        let _turn = self.0.turn();
         let text = match self.text_of(user) {
             // removed all the same: nobody can read it
             Err(error) if error.kind() == kvgate_core::Kind::Unreadable => Some(Bytes::new()),
             text => text?,
         };
         // an older one of the same user name may be in the other place
-        for entry in self.last_stored(user)?.into_iter().chain([self.credentials.of(user)?]) {
-            self.credentials.unless_missing("removing a credential", entry.delete_credential())?;
+        for entry in self.last_stored(user)?.into_iter().chain([self.0.of(user)?]) {
+            self.0.unless_missing("removing a credential", entry.delete_credential())?;
         }
         Ok(text)
     }
 
     fn users(&self) -> Result<Vec<(String, Place)>> {
-        let _turn = self.turn();
-        let credentials = &self.credentials;
+        let _turn = self.0.turn();
+        let credentials = &self.0;
         let Credentials { service_name, store, .. } = credentials;
         let all = store.search(&HashMap::new());
         let mut users = Vec::new();

@@ -40,6 +40,10 @@ pub(super) trait Items: fmt::Display + Send + Sync + 'static {
 /// Where a keyring keeps an item, in its own words, and as long as the connection lasts
 /// over which it told.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    any(windows, target_os = "macos"),
+    expect(dead_code, reason = "only the Secret Service says where")
+)]
 pub(super) struct Place {
     pub(super) connection: u64,
     pub(super) path: String,

@@ -73,10 +73,11 @@ pub struct Config {
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
     /// The system's: the Secret Service (such as gnome-keyring) on Linux, the Credential
-    /// Manager on Windows, the keychain on macOS.
+    /// Manager on Windows, which takes entries of 2,560 bytes at most with their names, in
+    /// UTF-16, and the keychain on macOS.
     #[default]
     System,
-    /// The keys of the Linux kernel. They are gone when the machine restarts, and some days
+    /// The keys of the Linux kernel, of 32,767 bytes at most. They are gone when the machine restarts, and some days
     /// after they were last used; they can't be listed, and Python does not see them.
     Keyutils,
 }
