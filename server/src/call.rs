@@ -7,10 +7,10 @@ use anyhow::{Context, anyhow};
 use kvgate_proto::v1::key_value_service_client::KeyValueServiceClient;
 use kvgate_proto::v1::{DeleteRequest, GetRequest, PutRequest};
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt;
 
 use crate::cli::Place;
+use crate::connect::{Connection, connect};
 
 /// How long a call may take, from connecting to its answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const MESSAGE_BYTES_MAX: usize = usize::MAX;
 /// Prints the entry of a key; answers whether there is one.
 pub(crate) fn get(key: String, place: Place) -> anyhow::Result<bool> {
     let entry = run(async move {
-        let mut client = connect(&place.url).await?;
+        let mut client = client(&place).await?;
         let Place { store, collection, .. } = place;
         let answer = client.get(GetRequest { store, collection, key }).await.map_err(failure)?;
         Ok(answer.into_inner().entry)
@@ -43,7 +43,7 @@ pub(crate) fn put(
     let value = if value == "-" { read_stdin()? } else { value.into_bytes() };
     let ttl = ttl.map(seconds).transpose()?;
     run(async move {
-        let mut client = connect(&place.url).await?;
+        let mut client = client(&place).await?;
         let Place { store, collection, .. } = place;
         let request = PutRequest { store, collection, key, value: value.into(), ttl };
         client.put(request).await.map_err(failure)?;
@@ -54,7 +54,7 @@ pub(crate) fn put(
 /// Deletes a key; answers whether it had an entry.
 pub(crate) fn delete(key: String, place: Place) -> anyhow::Result<bool> {
     run(async move {
-        let mut client = connect(&place.url).await?;
+        let mut client = client(&place).await?;
         let Place { store, collection, .. } = place;
         let request = DeleteRequest { store, collection, key };
         let answer = client.delete(request).await.map_err(failure)?;
@@ -69,14 +69,9 @@ fn run<T>(call: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         .map_err(|_| anyhow!("no answer within {CALL_TIMEOUT:?}"))?
 }
 
-async fn connect(url: &str) -> anyhow::Result<KeyValueServiceClient<Channel>> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .with_context(|| format!("--url {url:?} is not a URL such as http://127.0.0.1:50051"))?;
-    let channel = endpoint
-        .connect()
-        .await
-        .with_context(|| format!("can't connect to {url}: is `kvgate serve` running there?"))?;
-    Ok(KeyValueServiceClient::new(channel)
+async fn client(place: &Place) -> anyhow::Result<KeyValueServiceClient<Connection>> {
+    let connection = connect(&place.url, &place.credentials).await?;
+    Ok(KeyValueServiceClient::new(connection)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX))
 }

@@ -9,6 +9,7 @@ use anyhow::bail;
 use kvgate_core::SystemClock;
 
 use crate::config;
+use crate::edge::Edge;
 use crate::topology::Topology;
 
 /// How long a backend may take to answer.
@@ -18,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// each store.
 pub(crate) fn check(file: &Path, connect: bool) -> anyhow::Result<()> {
     let config = config::load(Some(file), config::environment())?;
+    // the files of certificates, tokens and keys are part of it
+    Edge::open(&config.server)?;
     let mut out = std::io::stdout().lock();
     let stores = config.stores.len();
     let plural = if stores == 1 { "" } else { "s" };

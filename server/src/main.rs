@@ -2,19 +2,27 @@
 //!
 //! `ARCHITECTURE.md` beside this crate's manifest is the way in.
 
+mod access;
 mod admin;
+mod audit;
 mod call;
 mod check;
 mod cli;
 mod config;
+mod connect;
+mod edge;
 mod health;
+mod identity;
 mod layers;
+mod reload;
 mod router;
 mod serve;
 mod server;
 mod service;
 mod signals;
 mod telemetry;
+mod tls;
+mod token;
 mod topology;
 
 use std::io::{self, Write};
@@ -22,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, TokenCommand};
 
 // a call allocates and frees many small pieces, which is what mimalloc is made for
 #[global_allocator]
@@ -58,6 +66,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(config::load(file.path.as_deref(), config::environment())?, insecure)?;
         }
         Command::Check { file, connect } => check::check(&file, connect)?,
+        Command::Token { command: TokenCommand::New { principal, roles, save } } => {
+            token::new(&principal, &roles, save.as_deref())?;
+        }
         Command::ConfigSchema => {
             let schema = serde_json::to_string_pretty(&config::schema())?;
             writeln!(io::stdout(), "{schema}")?;

@@ -1,38 +1,47 @@
 //! `kvgate serve`: starts everything, waits for a signal, stops everything.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::stream::{FuturesUnordered, StreamExt};
 use kvgate_core::{Error, Kind, SystemClock};
 use prometheus::Registry;
 
-use crate::config::Config;
+use crate::config::{ClientCertificates, Config, Listen, Server};
+use crate::edge::Edge;
 use crate::health::Health;
 use crate::layers::{self, CallMetrics, Load};
+use crate::reload;
 use crate::router::Router;
-use crate::server::{self, Stop, Workers};
+use crate::server::{self, Listener, Stop, Workers};
 use crate::service::Service;
-use crate::signals::Signals;
+use crate::signals::{Hangups, Signals};
 use crate::topology::Topology;
 use crate::{admin, telemetry};
 
 /// Serves the configured stores until a signal asks to stop.
 pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
-    refuse_exposure(config.server.listen, insecure)?;
+    refuse_exposure(&config.server, insecure)?;
     telemetry::start(&config.server.log)?;
-    let listener = bind("server.listen", config.server.listen)?;
+    warn_of_exposure(&config.server);
+    let edge = Edge::open(&config.server)?;
+    let listener = Listener::bind(&config.server.listen, config.server.socket_mode)
+        .with_context(|| unusable(&config.server.listen, "server.listen"))?;
     let admin = match config.server.admin_listen {
-        Some(address) => Some(bind("server.admin_listen", address)?),
+        Some(address) => Some(
+            server::bind_tcp(address)
+                .with_context(|| unusable(&Listen::Tcp(address), "server.admin_listen"))?,
+        ),
         None => None,
     };
     let stores = std::mem::take(&mut config.stores);
     let clock = Arc::new(SystemClock);
     let topology = Topology::open(stores, config.default_store.clone(), clock)?;
-    let running = Running::start(config, &Arc::new(topology))?;
+    let running = Running::start(config, edge, &Arc::new(topology))?;
 
     // the acceptor, the signals and the health checks share this thread
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,26 +50,46 @@ pub(crate) fn serve(mut config: Config, insecure: bool) -> anyhow::Result<()> {
     stopped
 }
 
-/// Whoever reaches the listener may do everything: it must not be reached by mistake.
-fn refuse_exposure(listen: SocketAddr, insecure: bool) -> Result<(), Error> {
-    if insecure || listen.ip().is_loopback() {
+/// Whoever reaches a listener without TLS or authentication may do everything: it must not
+/// be reached by mistake.
+fn refuse_exposure(server: &Server, insecure: bool) -> Result<(), Error> {
+    let listen = &server.listen;
+    let guarded = server.tls.is_some() || server.authentication.is_some();
+    if insecure || listen.is_local() || guarded {
         return Ok(());
     }
     let message = format!(
         "server.listen is {listen}, which other machines can reach, and there is no TLS or \
-         authentication: listen on 127.0.0.1, or say --insecure if the network keeps others out"
+         authentication: configure server.tls or server.authentication, listen on 127.0.0.1, or \
+         say --insecure if the network keeps others out"
     );
     Err(Error::new(Kind::Misconfigured, message))
 }
 
-fn bind(field: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    server::bind(address)
-        .with_context(|| format!("can't listen on {address}: choose another address in {field}"))
+/// Says what whoever can connect may do or see.
+fn warn_of_exposure(server: &Server) {
+    if server.listen.is_local() {
+        return;
+    }
+    let certificates = server.tls.as_ref().is_some_and(|tls| {
+        tls.client_ca_file.is_some() && tls.client_certificates == ClientCertificates::Required
+    });
+    if server.authentication.is_none() && !certificates {
+        tracing::warn!("whoever can connect may do everything: there is no server.authentication");
+    }
+    if server.tls.is_none() {
+        tracing::warn!("tokens and values can be read on the network: there is no server.tls");
+    }
+}
+
+fn unusable(listen: &Listen, field: &str) -> String {
+    format!("can't listen on {listen}: choose another address in {field}")
 }
 
 /// A server whose runtimes have started.
 struct Running {
     config: Config,
+    edge: Edge,
     health: Arc<Health>,
     load: Arc<Load>,
     registry: Registry,
@@ -69,7 +98,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(config: Config, topology: &Arc<Topology>) -> anyhow::Result<Self> {
+    fn start(config: Config, edge: Edge, topology: &Arc<Topology>) -> anyhow::Result<Self> {
         let stop = Stop::default();
         let limits = &config.server.limits;
         let registry = Registry::new();
@@ -80,18 +109,21 @@ impl Running {
             Some(threads) => threads,
             None => available_parallelism()?,
         };
-        let workers = Workers::start(threads.get(), limits, &stop, || {
-            let service = Service::new(Arc::clone(topology), limits.clone());
+        let workers = Workers::start(threads.get(), limits, &edge, &stop, || {
+            let service =
+                Service::new(Arc::clone(topology), limits.clone(), edge.authentication.is_some());
             let stopping = stop.gently.clone();
             let router =
                 Router::new(service, health.reporter(), stopping, limits.message_bytes_max);
-            layers::stack(router, &metrics, &load, limits.message_bytes_max)
+            let authentication = edge.authentication.as_ref();
+            layers::stack(router, &metrics, &load, authentication, limits.message_bytes_max)
         })?;
-        Ok(Self { config, health, load, registry, stop, workers })
+        Ok(Self { config, edge, health, load, registry, stop, workers })
     }
 
-    async fn run(self, listener: TcpListener, admin: Option<TcpListener>) -> anyhow::Result<()> {
+    async fn run(self, listener: Listener, admin: Option<TcpListener>) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
+        self.keep_up().await?;
         if let Some(admin) = admin {
             let open = self.workers.open();
             let figures = admin::Figures::new(&self.registry, Arc::clone(&self.load), open)?;
@@ -104,7 +136,7 @@ impl Running {
         self.health.begin().await;
         let health = Arc::clone(&self.health);
         tokio::spawn(async move { health.watch().await });
-        announce(listener.local_addr()?)?;
+        announce(&listener.place()?)?;
 
         let connections_max = self.config.server.limits.connections_max;
         let accepting = self.workers.accept(listener, connections_max, &self.stop);
@@ -113,6 +145,24 @@ impl Running {
             signal = signals.next() => tracing::info!(signal, "stopping: a second signal ends at once"),
         }
         self.drain(&mut signals).await
+    }
+
+    /// Keeps up with files and keys that change.
+    async fn keep_up(&self) -> io::Result<()> {
+        let interval = self.config.server.reload_interval;
+        let reloaded = self.edge.reloaded();
+        if !reloaded.is_empty() {
+            tokio::spawn(reload::watch(reloaded, interval, Hangups::new()?));
+        }
+        // keys that can't be fetched now are said to be missing, and asked for again
+        let fetching: FuturesUnordered<_> =
+            self.edge.issuers().iter().map(|issuer| issuer.keys.refresh()).collect();
+        fetching.collect::<Vec<()>>().await;
+        for issuer in self.edge.issuers() {
+            let (issuer, hangups) = (Arc::clone(issuer), Hangups::new()?);
+            tokio::spawn(async move { issuer.keys.watch(interval, hangups).await });
+        }
+        Ok(())
     }
 
     /// Lets the calls in flight end, for a bounded time.
@@ -143,8 +193,8 @@ impl Running {
 }
 
 /// Tells a person, and whoever started the server, where it listens.
-fn announce(address: SocketAddr) -> io::Result<()> {
+fn announce(place: &Listen) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "kvgate listening on {address}")?;
+    writeln!(out, "kvgate listening on {place}")?;
     out.flush()
 }

@@ -1,4 +1,4 @@
-//! The signals that stop a server.
+//! The signals that stop a server, and the one that has it look at its files.
 
 use std::io;
 
@@ -23,6 +23,38 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
         }
+    }
+}
+
+/// Waits for SIGHUP. Without it the signal ends the process, as it does when a terminal
+/// is closed: only a server that has files to look at takes it.
+#[cfg(unix)]
+pub(crate) struct Hangups(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangups {
+    pub(crate) fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+/// There is no such signal on Windows.
+#[cfg(windows)]
+pub(crate) struct Hangups;
+
+#[cfg(windows)]
+impl Hangups {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(crate) async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

@@ -11,6 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from glide import (
+    GlideClientConfiguration,
+    GlideClusterClientConfiguration,
+    NodeAddress,
+)
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
@@ -23,7 +28,13 @@ from key_value.aio.stores.keyring.store import (
     KeyringV1KeySanitizationStrategy,
 )
 from key_value.aio.stores.memcached import MemcachedStore
+from key_value.aio.stores.mongodb import MongoDBStore
 from key_value.aio.stores.redis import RedisStore
+from key_value.aio.stores.valkey import ValkeyStore
+
+# How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
+# own default is 250.
+VALKEY_TIMEOUT_MS = 10_000
 
 
 def open_disk(directory: str):
@@ -63,8 +74,28 @@ def open_memcached(host: str, port: int):
     return MemcachedStore(host=host, port=port)
 
 
+def open_mongodb(url: str, db_name: str):
+    return MongoDBStore(url=url, db_name=db_name)
+
+
 def open_redis(host: str, port: int):
     return RedisStore(host=host, port=port)
+
+
+def open_valkey(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClientConfiguration(addresses, request_timeout=VALKEY_TIMEOUT_MS)
+    )
+
+
+def open_valkey_cluster(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClusterClientConfiguration(
+            addresses, request_timeout=VALKEY_TIMEOUT_MS
+        )
+    )
 
 
 # Each opens a store over what `at` says; a directory need not exist.
@@ -75,7 +106,10 @@ OPEN = {
     "filetree_v1": open_filetree_v1,
     "keyring": open_keyring,
     "memcached": open_memcached,
+    "mongodb": open_mongodb,
     "redis": open_redis,
+    "valkey": open_valkey,
+    "valkey_cluster": open_valkey_cluster,
 }
 
 

@@ -75,6 +75,11 @@ impl Context {
         !refused && !cut
     }
 
+    /// Whether the setup takes this value, which every store without limits takes.
+    pub fn takes_value(&self, text: &str) -> bool {
+        !self.setup.facts.refused_values.iter().any(|part| text.contains(part))
+    }
+
     /// Puts a value and checks that it comes back: letter for letter, or as an
     /// equal object where that is all the store promises.
     pub async fn round_trip(&self, key: &str, value: impl Into<Bytes>) -> Outcome {

@@ -58,8 +58,17 @@ impl Folder {
     /// Runs the server's command line in this directory until it ends by
     /// itself.
     pub async fn run(&self, arguments: &[&str]) -> Outcome<Finished> {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// The same with environment variables.
+    pub async fn run_with(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Outcome<Finished> {
         let mut command = Command::new(binary()?);
-        command.args(arguments).current_dir(self.directory());
+        command.args(arguments).current_dir(self.directory()).envs(variables.iter().copied());
         run_to_end(command).await
     }
 }

@@ -19,7 +19,7 @@ pub mod process_figures;
 pub mod proxy;
 pub mod python;
 pub mod raw;
-pub mod redis_server;
+pub mod redis;
 pub mod rpc_error;
 pub mod running;
 pub mod secret_service;

@@ -24,7 +24,7 @@ const LIFE_MAX: Duration = Duration::from_mins(15);
 /// A running server. Dropping it kills the process and waits for its end.
 pub struct Server {
     process: Process,
-    address: SocketAddr,
+    place: String,
 }
 
 impl Server {
@@ -39,18 +39,24 @@ impl Server {
     pub async fn start_with(mut command: Command, file: &Path) -> Outcome<Self> {
         command.arg("serve").arg("--config").arg(file);
         let mut process = Process::start(command)?;
-        let address = process.ready().await?;
-        Ok(Self { process, address })
+        let place = process.ready().await?;
+        Ok(Self { process, place })
     }
 
-    /// Where the server listens.
+    /// Where the server listens, as it says itself.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Where the server listens; an address that nobody listens at if it is a Unix
+    /// socket.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.place.parse().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// A client with a connection of its own.
     pub async fn client(&self) -> Outcome<Client> {
-        Client::connect(self.address).await
+        Client::connect(self.address()).await
     }
 
     /// The process' id.
@@ -158,24 +164,24 @@ impl Process {
         Ok(Self { child, _alive: alive, output, log, readers })
     }
 
-    async fn ready(&mut self) -> Outcome<SocketAddr> {
+    async fn ready(&mut self) -> Outcome<String> {
         let Self { child, output, .. } = self;
-        let address = until("the server is ready", async || {
+        let place = until("the server is ready", async || {
             let ended = child.try_wait()?;
             match (output.so_far().split_once('\n'), ended) {
                 (Some((line, _)), _) => match line.strip_prefix(READY) {
-                    Some(address) => Ok(Some(address.trim().parse()?)),
+                    Some(place) => Ok(Some(place.trim().to_owned())),
                     None => Err(Failure::new(format!("expected `{READY}…`, found `{line}`"))),
                 },
                 (None, None) => Ok(None),
                 (None, Some(status)) => Err(Failure::new(format!("it ended with {status}"))),
             }
         });
-        let address = address.await;
-        if address.is_err() && self.child.try_wait()?.is_some() {
+        let place = place.await;
+        if place.is_err() && self.child.try_wait()?.is_some() {
             self.finish_reading();
         }
-        address.map_err(|failure| {
+        place.map_err(|failure| {
             failure.within(format!("starting the server, with the log:\n{}", self.log.so_far()))
         })
     }

@@ -65,6 +65,19 @@ pub enum ErrorReason {
     Internal = 22,
     /// UNAVAILABLE: the server is stopping and ends this watch. Retry elsewhere.
     ServerStopping = 23,
+    /// UNAUTHENTICATED: the call has no credentials that the server takes.
+    CredentialsMissing = 24,
+    /// UNAUTHENTICATED: the token is unknown, damaged, for another audience, from
+    /// another issuer or not good yet. The message says which.
+    CredentialsInvalid = 25,
+    /// UNAUTHENTICATED: the token has expired. Get a new one.
+    CredentialsExpired = 26,
+    /// UNAVAILABLE: the keys by which the token would be verified can't be had
+    /// now. Retry.
+    CredentialsUnverifiable = 27,
+    /// PERMISSION_DENIED: no role of the caller allows this. It is not said whether
+    /// there is such a store. Metadata: `operation`, if it was one.
+    NotAllowed = 28,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -97,6 +110,11 @@ impl ErrorReason {
             Self::StoreAccessDenied => "ERROR_REASON_STORE_ACCESS_DENIED",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::ServerStopping => "ERROR_REASON_SERVER_STOPPING",
+            Self::CredentialsMissing => "ERROR_REASON_CREDENTIALS_MISSING",
+            Self::CredentialsInvalid => "ERROR_REASON_CREDENTIALS_INVALID",
+            Self::CredentialsExpired => "ERROR_REASON_CREDENTIALS_EXPIRED",
+            Self::CredentialsUnverifiable => "ERROR_REASON_CREDENTIALS_UNVERIFIABLE",
+            Self::NotAllowed => "ERROR_REASON_NOT_ALLOWED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -126,6 +144,13 @@ impl ErrorReason {
             "ERROR_REASON_STORE_ACCESS_DENIED" => Some(Self::StoreAccessDenied),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_SERVER_STOPPING" => Some(Self::ServerStopping),
+            "ERROR_REASON_CREDENTIALS_MISSING" => Some(Self::CredentialsMissing),
+            "ERROR_REASON_CREDENTIALS_INVALID" => Some(Self::CredentialsInvalid),
+            "ERROR_REASON_CREDENTIALS_EXPIRED" => Some(Self::CredentialsExpired),
+            "ERROR_REASON_CREDENTIALS_UNVERIFIABLE" => {
+                Some(Self::CredentialsUnverifiable)
+            }
+            "ERROR_REASON_NOT_ALLOWED" => Some(Self::NotAllowed),
             _ => None,
         }
     }

@@ -78,6 +78,20 @@ pub fn compound_collection(collection: &str) -> String {
 /// How long a made collection may be where the backend sets no limit.
 const MADE_COLLECTION_CHARS: usize = 200;
 
+/// The smallest text that is greater, byte by byte, than every text that begins with
+/// `prefix`; nothing if there is none.
+pub fn after_all_with(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        // the next character; a range of `char` steps over the surrogates
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
 /// Letters, digits and `_` of ASCII: what most made names consist of.
 pub fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
@@ -167,6 +181,16 @@ mod tests {
         let long = "ü x".repeat(500);
         assert_eq!(hybrid(&long, 245, is_word, HashDigits::Auto).chars().count(), 245);
         assert_eq!(hybrid("", 245, is_word, HashDigits::V1), "S_-e3b0c442");
+    }
+
+    #[test]
+    fn ends_after_everything_with_the_prefix() {
+        assert_eq!(after_all_with("a").as_deref(), Some("b"));
+        assert_eq!(after_all_with("c::").as_deref(), Some("c:;"));
+        assert_eq!(after_all_with("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(after_all_with("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_all_with("\u{10ffff}"), None);
+        assert_eq!(after_all_with(""), None);
     }
 
     #[test]

@@ -6,17 +6,22 @@
 //! `server.rs`, `limits.rs` and `stores.rs`). Whatever is wrong on the way becomes
 //! a [`Problem`], and all of them are reported together.
 
+mod access;
+mod authentication;
 mod environment;
 mod formats;
 mod limits;
+mod listen;
 mod part;
 mod path;
 mod problem;
+mod roles;
 mod schema;
 mod server;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tree;
 mod wording;
 mod wrap;
@@ -24,14 +29,24 @@ mod wrap;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kvgate_core::read_settings;
 use serde_json::{Value, json};
 
+pub(crate) use access::is_safe;
+#[cfg(test)]
+pub(crate) use authentication::TokenHash;
+pub(crate) use authentication::{Authentication, CertificateEntry, Jwt, OpenService, TokenEntry};
 pub(crate) use limits::Limits;
+pub(crate) use listen::{Listen, SocketMode};
 pub(crate) use problem::Problems;
+pub(crate) use roles::{Operation, RoleTable, Rule};
 pub(crate) use schema::schema;
 pub(crate) use server::{Log, LogFormat, Server};
 pub(crate) use stores::StoreEntry;
+pub(crate) use tls::{ClientCertificates, Tls};
 
+use authentication::TokensFile;
+use part::Part;
 use problem::{Origin, Problem};
 use tree::Tree;
 
@@ -91,6 +106,15 @@ fn from_tree(
             Err(Problems(problems))
         }
     }
+}
+
+/// Reads what a file of tokens holds; `path` says in which format.
+pub(crate) fn tokens(path: &Path, content: &[u8]) -> Result<Vec<TokenEntry>, Problems> {
+    let tree = formats::parse(path, content).map_err(|problem| Problems(vec![problem]))?;
+    let mut problems = Vec::new();
+    let part = Part { tree: &tree, path: "", also: &[] };
+    let file = part.read(tree.root.clone(), &mut problems, read_settings::<TokensFile>);
+    file.map(|file| file.tokens).ok_or(Problems(problems))
 }
 
 /// The stores when none is configured.

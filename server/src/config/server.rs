@@ -1,6 +1,6 @@
 //! The `[server]` table.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -9,18 +9,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::access;
+use super::authentication::Authentication;
 use super::limits::Limits;
+use super::listen::{Listen, SocketMode};
 use super::part::Part;
 use super::path;
 use super::problem::Problem;
+use super::roles::RoleTable;
+use super::tls::{self, Tls};
 use super::tree::Tree;
 
 /// What holds for the server as a whole.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
-    /// Where calls are listened for: an IP address and a port.
-    pub(crate) listen: SocketAddr,
+    /// Where calls are listened for: an IP address and a port, or `unix:` and the path of
+    /// a Unix socket, which is made and removed.
+    pub(crate) listen: Listen,
+    /// Who may connect to a Unix socket, as `chmod` writes it.
+    pub(crate) socket_mode: SocketMode,
     /// Where `/metrics`, `/healthz` and `/readyz` are served over HTTP; nowhere if
     /// it is not set.
     pub(crate) admin_listen: Option<SocketAddr>,
@@ -38,6 +46,20 @@ pub(crate) struct Server {
     #[serde(deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema", extend("default" = "10s"))]
     pub(crate) health_interval: Duration,
+    /// How often the files of certificates, tokens and keys are looked at for changes;
+    /// SIGHUP has them looked at at once. A change that can't be used is logged, and what
+    /// was read before it stays in use.
+    #[serde(deserialize_with = "duration::read")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "10s"))]
+    pub(crate) reload_interval: Duration,
+    /// How the listener encrypts, and whether callers show certificates. Without this
+    /// table it does not encrypt.
+    pub(crate) tls: Option<Tls>,
+    /// How callers are known. Without this table everybody may do everything. With it a
+    /// call needs credentials, and may do what the roles of its caller allow.
+    pub(crate) authentication: Option<Authentication>,
+    /// What known callers may do, by the name of a role. What no rule allows is denied.
+    pub(crate) roles: RoleTable,
     /// Limits on what callers may ask for.
     pub(crate) limits: Limits,
     /// What is logged, and how.
@@ -47,12 +69,17 @@ pub(crate) struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            listen: Listen::default(),
+            socket_mode: SocketMode::default(),
             admin_listen: None,
             default_store: None,
             runtime_threads: None,
             drain_timeout: Duration::from_secs(30),
             health_interval: Duration::from_secs(10),
+            reload_interval: Duration::from_secs(10),
+            tls: None,
+            authentication: None,
+            roles: RoleTable::new(),
             limits: Limits::default(),
             log: Log::default(),
         }
@@ -117,7 +144,15 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     if server.runtime_threads.is_some_and(|threads| threads.get() > 1024) {
         problems.push(tree.problem("server.runtime_threads", "more than 1024"));
     }
-    if server.admin_listen.is_some_and(|admin| admin == server.listen && admin.port() != 0) {
+    if server.reload_interval < Duration::from_millis(100) {
+        let message = "shorter than 100ms: reading the files would be a load of its own";
+        problems.push(tree.problem("server.reload_interval", message));
+    }
+    problems.extend(check_listen(tree, server));
+    problems.extend(access::check(tree, server));
+    problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
+    let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
+    if server.admin_listen.is_some_and(taken) {
         let message = "the same address as server.listen";
         problems.push(tree.problem("server.admin_listen", message));
     }
@@ -125,6 +160,27 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
         let message = "expected error, warn, info, debug, trace or off, or levels by module such \
                        as info,h2=warn";
         problems.push(tree.problem("server.log.level", message));
+    }
+    problems
+}
+
+fn check_listen(tree: &Tree, server: &Server) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    match &server.listen {
+        Listen::Unix(_) if cfg!(not(unix)) => {
+            let message = "there are no Unix sockets on this system";
+            problems.push(tree.problem("server.listen", message));
+        }
+        Listen::Unix(_) if server.tls.is_some() => {
+            let message = "is for addresses of the network: leave it out for a Unix socket, \
+                           which never leaves the machine";
+            problems.push(tree.problem("server.tls", message));
+        }
+        Listen::Tcp(_) if tree.has("server.socket_mode") => {
+            let message = "server.listen is not a Unix socket";
+            problems.push(tree.problem("server.socket_mode", message));
+        }
+        _ => {}
     }
     problems
 }

@@ -4,7 +4,7 @@
 //! value may be a secret, so it is left out; what was expected is said in words
 //! that need no Rust.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The message for serde's `message` about `value`. `also` are fields of the same
 /// table that somebody else reads.
@@ -107,6 +107,8 @@ fn without(message: &str, value: &Value) -> String {
         Value::Array(elements) => {
             elements.iter().fold(message.to_owned(), |message, value| without(&message, value))
         }
+        // where a secret is kept is none itself, and what its message is about
+        Value::Object(members) if is_source(members) => message.to_owned(),
         Value::Object(members) => {
             members.values().fold(message.to_owned(), |message, value| without(&message, value))
         }
@@ -114,10 +116,27 @@ fn without(message: &str, value: &Value) -> String {
     }
 }
 
+/// `{ env = "NAME" }` or `{ file = "PATH" }`.
+fn is_source(members: &Map<String, Value>) -> bool {
+    members.len() == 1 && (members.contains_key("env") || members.contains_key("file"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_place_of_a_secret_is_named() {
+        let message = "the environment variable REDIS_PASSWORD is not set";
+        for (value, shown) in [
+            (json!({"env": "REDIS_PASSWORD"}), message),
+            (json!("REDIS_PASSWORD"), "the environment variable … is not set"),
+            (json!({"env": "REDIS_PASSWORD", "x": 1}), "the environment variable … is not set"),
+        ] {
+            assert_eq!(reword(message, Some(&value), &[]), shown);
+        }
+    }
 
     #[test]
     fn words() {

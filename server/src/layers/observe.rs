@@ -57,7 +57,7 @@ impl Method {
         Self(METHODS.iter().position(|method| *method == path).unwrap_or(METHODS.len()))
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         METHODS.get(self.0).map_or("other", |path| path.trim_start_matches('/'))
     }
 }

@@ -11,6 +11,8 @@ use tonic::{Request, Response, Status};
 use super::Service;
 use super::bulk::count;
 use super::status::Fault;
+use crate::access::Wish;
+use crate::config::Operation;
 use crate::topology::ServedStore;
 
 impl Service {
@@ -58,9 +60,12 @@ fn stability(of: Stability) -> v1::Stability {
 impl v1::store_service_server::StoreService for Service {
     async fn list_stores(
         &self,
-        _: Request<ListStoresRequest>,
+        request: Request<ListStoresRequest>,
     ) -> Result<Response<ListStoresResponse>, Status> {
-        let stores = self.topology.stores().map(|served| self.describe(served)).collect();
+        let caller = self.caller(&request)?;
+        let stores = self.topology.stores();
+        let seen = stores.filter(|served| caller.may(&served.name, Wish::See));
+        let stores = seen.map(|served| self.describe(served)).collect();
         Ok(Response::new(ListStoresResponse { stores }))
     }
 
@@ -68,12 +73,15 @@ impl v1::store_service_server::StoreService for Service {
         &self,
         request: Request<GetStoreRequest>,
     ) -> Result<Response<GetStoreResponse>, Status> {
-        let store = self.describe(self.store(&request.get_ref().store)?);
+        let caller = self.caller(&request)?;
+        let store = self.describe(self.store(&caller, &request.get_ref().store, Wish::See)?);
         Ok(Response::new(GetStoreResponse { store: Some(store) }))
     }
 
     async fn cull(&self, request: Request<CullRequest>) -> Result<Response<CullResponse>, Status> {
-        let served = self.store(&request.get_ref().store)?;
+        let caller = self.caller(&request)?;
+        let wish = Wish::Everywhere(Operation::Admin);
+        let served = self.store(&caller, &request.get_ref().store, wish)?;
         let culled = served.store.cull().await.map_err(|e| served.fault(e))?;
         let culled_count = i64::try_from(culled).unwrap_or(i64::MAX);
         Ok(Response::new(CullResponse { culled_count }))
@@ -83,13 +91,14 @@ impl v1::store_service_server::StoreService for Service {
         &self,
         request: Request<DeleteCollectionRequest>,
     ) -> Result<Response<DeleteCollectionResponse>, Status> {
+        let caller = self.caller(&request)?;
         let request = request.into_inner();
         if request.collection.is_empty() {
             let message = "collection must be named: deleting has no default";
             let reason = ErrorReason::InvalidCollection;
             return Err(Fault::invalid(reason, "collection", message).into());
         }
-        let target = self.target(&request.store, &request.collection)?;
+        let target = self.target(&caller, Operation::Admin, &request.store, &request.collection)?;
         let deleted = target.served.store.delete_collection(target.collection).await;
         let deleted = deleted.map_err(|e| target.served.fault(e))?;
         Ok(Response::new(DeleteCollectionResponse { deleted }))
@@ -99,12 +108,13 @@ impl v1::store_service_server::StoreService for Service {
         &self,
         request: Request<DestroyStoreRequest>,
     ) -> Result<Response<DestroyStoreResponse>, Status> {
+        let caller = self.caller(&request)?;
         let name = &request.get_ref().store;
         if name.is_empty() {
             let message = "store must be named: destroying has no default";
             return Err(Fault::invalid(ErrorReason::MalformedRequest, "store", message).into());
         }
-        let served = self.store(name)?;
+        let served = self.store(&caller, name, Wish::Everywhere(Operation::Admin))?;
         served.store.destroy().await.map_err(|e| served.fault(e))?;
         Ok(Response::new(DestroyStoreResponse {}))
     }

@@ -10,9 +10,11 @@ use kvgate_proto::v1::{
 };
 use tonic::Status;
 
+use super::caller::Caller;
 use super::request::Target;
 use super::status::{Fault, with_put_failure};
 use super::{Service, convert};
+use crate::config::Operation;
 
 /// How many keys are read from a store at once for one answer. With values of 4 MiB
 /// they take 4 GiB before it is seen that they are too much; more keys need a second
@@ -27,8 +29,12 @@ const SHOWN_FAILURES_MAX: usize = 4;
 const SHOWN_KEY_CHARS_MAX: usize = 100;
 
 impl Service {
-    pub(super) async fn get_many(&self, request: GetManyRequest) -> Result<GetManyResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+    pub(super) async fn get_many(
+        &self,
+        caller: &Caller,
+        request: GetManyRequest,
+    ) -> Result<GetManyResponse, Fault> {
+        let target = self.target(caller, Operation::Read, &request.store, &request.collection)?;
         self.check_keys(&request.keys)?;
         let found = self.find(&target, &request.keys).await?;
         let results = request.keys.into_iter().zip(found);
@@ -38,8 +44,12 @@ impl Service {
         Ok(response)
     }
 
-    pub(super) async fn ttl_many(&self, request: TtlManyRequest) -> Result<TtlManyResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+    pub(super) async fn ttl_many(
+        &self,
+        caller: &Caller,
+        request: TtlManyRequest,
+    ) -> Result<TtlManyResponse, Fault> {
+        let target = self.target(caller, Operation::Read, &request.store, &request.collection)?;
         self.check_keys(&request.keys)?;
         let found = self.find(&target, &request.keys).await?;
         let now = self.topology.clock.now();
@@ -52,18 +62,20 @@ impl Service {
 
     pub(super) async fn put_many(
         &self,
+        caller: &Caller,
         request: PutManyRequest,
     ) -> Result<PutManyResponse, Status> {
-        let target = self.target(&request.store, &request.collection)?;
+        let target = self.target(caller, Operation::Write, &request.store, &request.collection)?;
         self.put_batch(&target, &request.entries, request.ttl.as_ref()).await?;
         Ok(PutManyResponse {})
     }
 
     pub(super) async fn delete_many(
         &self,
+        caller: &Caller,
         request: DeleteManyRequest,
     ) -> Result<DeleteManyResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+        let target = self.target(caller, Operation::Write, &request.store, &request.collection)?;
         self.check_keys(&request.keys)?;
         if request.keys.is_empty() {
             return Ok(DeleteManyResponse::default());

@@ -2,6 +2,7 @@
 
 mod admin;
 mod bulk;
+mod caller;
 mod convert;
 mod pace;
 mod page_token;
@@ -19,6 +20,7 @@ use kvgate_proto::v1::{self, ErrorReason};
 use prost::Message;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+pub(crate) use self::caller::Known;
 use self::status::Fault;
 use crate::config::Limits;
 use crate::topology::Topology;
@@ -27,6 +29,8 @@ use crate::topology::Topology;
 pub(crate) struct Service {
     topology: Arc<Topology>,
     limits: Limits,
+    /// Whether callers must be known.
+    authentication: bool,
 }
 
 /// `KeyValueService`; it holds the service by reference count, for streams that
@@ -34,8 +38,8 @@ pub(crate) struct Service {
 pub(crate) struct KeyValue(pub(crate) Arc<Service>);
 
 impl Service {
-    pub(crate) fn new(topology: Arc<Topology>, limits: Limits) -> Self {
-        Self { topology, limits }
+    pub(crate) fn new(topology: Arc<Topology>, limits: Limits, authentication: bool) -> Self {
+        Self { topology, limits, authentication }
     }
 
     /// Refuses to send what is larger than a message may be: tonic would break the
@@ -70,38 +74,46 @@ fn answer<T, E: Into<Status>>(done: Result<T, E>) -> Answer<T> {
 #[tonic::async_trait]
 impl KeyValueService for KeyValue {
     async fn get(&self, request: Request<v1::GetRequest>) -> Answer<v1::GetResponse> {
-        answer(self.0.get(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.get(&caller, request.into_inner()).await)
     }
 
     async fn put(&self, request: Request<v1::PutRequest>) -> Answer<v1::PutResponse> {
-        answer(self.0.put(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.put(&caller, request.into_inner()).await)
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::DeleteResponse> {
-        answer(self.0.delete(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.delete(&caller, request.into_inner()).await)
     }
 
     async fn ttl(&self, request: Request<v1::TtlRequest>) -> Answer<v1::TtlResponse> {
-        answer(self.0.ttl(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.ttl(&caller, request.into_inner()).await)
     }
 
     async fn get_many(&self, request: Request<v1::GetManyRequest>) -> Answer<v1::GetManyResponse> {
-        answer(self.0.get_many(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.get_many(&caller, request.into_inner()).await)
     }
 
     async fn put_many(&self, request: Request<v1::PutManyRequest>) -> Answer<v1::PutManyResponse> {
-        answer(self.0.put_many(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.put_many(&caller, request.into_inner()).await)
     }
 
     async fn delete_many(
         &self,
         request: Request<v1::DeleteManyRequest>,
     ) -> Answer<v1::DeleteManyResponse> {
-        answer(self.0.delete_many(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.delete_many(&caller, request.into_inner()).await)
     }
 
     async fn ttl_many(&self, request: Request<v1::TtlManyRequest>) -> Answer<v1::TtlManyResponse> {
-        answer(self.0.ttl_many(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.ttl_many(&caller, request.into_inner()).await)
     }
 
     type StreamGetManyStream = Messages<v1::StreamGetManyResponse>;
@@ -110,7 +122,8 @@ impl KeyValueService for KeyValue {
         &self,
         request: Request<v1::StreamGetManyRequest>,
     ) -> Answer<Self::StreamGetManyStream> {
-        let messages = Arc::clone(&self.0).stream_get_many(request.into_inner())?;
+        let caller = self.0.caller(&request)?;
+        let messages = Arc::clone(&self.0).stream_get_many(caller, request.into_inner())?;
         Ok(Response::new(Box::pin(messages)))
     }
 
@@ -120,7 +133,8 @@ impl KeyValueService for KeyValue {
         &self,
         request: Request<Streaming<v1::StreamPutManyRequest>>,
     ) -> Answer<Self::StreamPutManyStream> {
-        let messages = Arc::clone(&self.0).stream_put_many(request.into_inner());
+        let caller = self.0.caller(&request)?;
+        let messages = Arc::clone(&self.0).stream_put_many(caller, request.into_inner());
         Ok(Response::new(Box::pin(messages)))
     }
 
@@ -128,14 +142,16 @@ impl KeyValueService for KeyValue {
         &self,
         request: Request<v1::ListKeysRequest>,
     ) -> Answer<v1::ListKeysResponse> {
-        answer(self.0.list_keys(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.list_keys(&caller, request.into_inner()).await)
     }
 
     async fn list_collections(
         &self,
         request: Request<v1::ListCollectionsRequest>,
     ) -> Answer<v1::ListCollectionsResponse> {
-        answer(self.0.list_collections(request.into_inner()).await)
+        let caller = self.0.caller(&request)?;
+        answer(self.0.list_collections(&caller, request.into_inner()).await)
     }
 
     type ScanEntriesStream = Messages<v1::ScanEntriesResponse>;
@@ -144,7 +160,8 @@ impl KeyValueService for KeyValue {
         &self,
         request: Request<v1::ScanEntriesRequest>,
     ) -> Answer<Self::ScanEntriesStream> {
-        let messages = Arc::clone(&self.0).scan_entries(request.into_inner())?;
+        let caller = self.0.caller(&request)?;
+        let messages = Arc::clone(&self.0).scan_entries(caller, request.into_inner())?;
         Ok(Response::new(Box::pin(messages)))
     }
 }

@@ -8,7 +8,10 @@ use kvgate_proto::v1::{ErrorReason, PutEntry};
 use tonic::Code;
 
 use super::Service;
+use super::caller::Caller;
 use super::status::Fault;
+use crate::access::Wish;
+use crate::config::Operation;
 use crate::topology::ServedStore;
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
@@ -23,24 +26,42 @@ pub(super) struct Target<'a> {
 }
 
 impl Service {
-    pub(super) fn store(&self, name: &str) -> Result<&ServedStore, Fault> {
-        self.topology.find(name).ok_or_else(|| {
-            // the name comes from the caller: an error is a header, and must stay small
-            let name: String = name.chars().take(SHOWN_NAME_CHARS_MAX).collect();
-            let message =
-                format!("no store {name:?} is configured; ListStores lists those that are");
-            Fault::new(Code::NotFound, ErrorReason::StoreNotFound, message).with("store", name)
-        })
+    /// The store of this name, for a caller who may do this with it.
+    pub(super) fn store(
+        &self,
+        caller: &Caller,
+        name: &str,
+        wish: Wish<'_>,
+    ) -> Result<&ServedStore, Fault> {
+        let served = self.find_store(caller, name)?;
+        caller.check(&served.name, wish)?;
+        Ok(served)
     }
 
+    /// The store of this name. Who may not see it is not told whether there is one.
+    fn find_store(&self, caller: &Caller, name: &str) -> Result<&ServedStore, Fault> {
+        if let Some(served) = self.topology.find(name) {
+            return Ok(served);
+        }
+        caller.check(name, Wish::See)?;
+        // the name comes from the caller: an error is a header, and must stay small
+        let name: String = name.chars().take(SHOWN_NAME_CHARS_MAX).collect();
+        let message = format!("no store {name:?} is configured; ListStores lists those that are");
+        Err(Fault::new(Code::NotFound, ErrorReason::StoreNotFound, message).with("store", name))
+    }
+
+    /// The collection of this name, for a caller who may do this in it.
     pub(super) fn target<'a>(
         &'a self,
+        caller: &Caller,
+        operation: Operation,
         store: &str,
         collection: &'a str,
     ) -> Result<Target<'a>, Fault> {
-        let served = self.store(store)?;
+        let served = self.find_store(caller, store)?;
         let collection =
             if collection.is_empty() { &served.default_collection } else { collection };
+        caller.check(&served.name, Wish::In(operation, collection))?;
         let limit = Limit::server("collection_bytes_max", self.limits.collection_bytes_max);
         let own = served.store.limits().collection_bytes_max;
         let own = own.map(|max| Limit::store("collection_bytes_max", max));

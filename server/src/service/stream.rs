@@ -16,10 +16,13 @@ use kvgate_proto::v1::{
 use tonic::{Status, Streaming};
 
 use super::bulk::count;
+use super::caller::Caller;
 use super::pace::Pace;
 use super::request::Target;
 use super::status::{Fault, of_tonic};
 use super::{Service, convert};
+use crate::access::Wish;
+use crate::config::Operation;
 
 /// How many chunks are read from the store at once, the one that is being sent
 /// included: while one is sent the next is on its way.
@@ -35,12 +38,13 @@ const ENTRY_OVERHEAD_BYTES: usize = 48;
 impl Service {
     pub(super) fn stream_get_many(
         self: Arc<Self>,
+        caller: Caller,
         request: StreamGetManyRequest,
     ) -> Result<impl Stream<Item = Result<StreamGetManyResponse, Status>> + Send, Fault> {
-        self.target(&request.store, &request.collection)?;
+        self.target(&caller, Operation::Read, &request.store, &request.collection)?;
         self.check_each_key(&request.keys)?;
         let StreamGetManyRequest { store, collection, keys } = request;
-        let place = Arc::new(Place { service: self, store, collection });
+        let place = Arc::new(Place { service: self, caller, store, collection });
         let pace = Arc::new(Pace::default());
         let chunk_pace = Arc::clone(&pace);
         let chunks = stream::unfold(keys.into_iter(), move |mut keys| {
@@ -62,31 +66,38 @@ impl Service {
 
     pub(super) fn stream_put_many(
         self: Arc<Self>,
+        caller: Caller,
         batches: Streaming<StreamPutManyRequest>,
     ) -> impl Stream<Item = Result<StreamPutManyResponse, Status>> + Send {
-        stream::try_unfold((self, batches), |(service, mut batches)| async move {
+        stream::try_unfold((self, caller, batches), |(service, caller, mut batches)| async move {
             let message_bytes_max = service.limits.message_bytes_max;
             let batch = batches.message().await;
             let Some(batch) = batch.map_err(|status| of_tonic(status, message_bytes_max))? else {
                 return Ok(None);
             };
-            let target = service.target(&batch.store, &batch.collection)?;
+            // each batch names its collection, so each is another thing to be allowed
+            let target =
+                service.target(&caller, Operation::Write, &batch.store, &batch.collection)?;
             service.put_batch(&target, &batch.entries, batch.ttl.as_ref()).await?;
             let stored = StreamPutManyResponse { stored: count(batch.entries.len()) };
-            Ok(Some((stored, (service, batches))))
+            Ok(Some((stored, (service, caller, batches))))
         })
     }
 
     pub(super) fn scan_entries(
         self: Arc<Self>,
+        caller: Caller,
         request: ScanEntriesRequest,
     ) -> Result<impl Stream<Item = Result<ScanEntriesResponse, Status>> + Send, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+        let target = self.target(&caller, Operation::Read, &request.store, &request.collection)?;
+        // it gives values, and the names of all keys
+        let listing = Wish::In(Operation::List, target.collection);
+        caller.check(&target.served.name, listing)?;
         if !target.served.store.capabilities().list_keys {
             return Err(target.served.fault(Error::unsupported(kvgate_core::Operation::ListKeys)));
         }
         let ScanEntriesRequest { store, collection, prefix } = request;
-        let place = Arc::new(Place { service: self, store, collection });
+        let place = Arc::new(Place { service: self, caller, store, collection });
         let pace = Arc::new(Pace::default());
         let pages = stream::try_unfold(Some(None), move |cursor: Option<Option<String>>| {
             let (place, pace, prefix) = (Arc::clone(&place), Arc::clone(&pace), prefix.clone());
@@ -107,6 +118,7 @@ impl Service {
 /// The collection that a stream reads, for as long as it does.
 struct Place {
     service: Arc<Service>,
+    caller: Caller,
     store: String,
     collection: String,
 }
@@ -115,7 +127,7 @@ type Found = Vec<Result<Option<Entry>, Error>>;
 
 impl Place {
     fn target(&self) -> Result<Target<'_>, Fault> {
-        self.service.target(&self.store, &self.collection)
+        self.service.target(&self.caller, Operation::Read, &self.store, &self.collection)
     }
 
     async fn find(&self, keys: &[String], pace: &Pace) -> Result<Found, Status> {

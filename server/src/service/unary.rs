@@ -7,28 +7,46 @@ use kvgate_proto::v1::{
     TtlRequest, TtlResponse,
 };
 
+use super::caller::Caller;
 use super::page_token::Listing;
 use super::request::Target;
 use super::status::Fault;
 use super::{Service, convert};
+use crate::access::Wish;
+use crate::config::Operation;
 
 impl Service {
-    pub(super) async fn get(&self, request: GetRequest) -> Result<GetResponse, Fault> {
-        let found = self.read(&request.store, &request.collection, &request.key).await?;
+    pub(super) async fn get(
+        &self,
+        caller: &Caller,
+        request: GetRequest,
+    ) -> Result<GetResponse, Fault> {
+        let found = self.read(caller, &request.store, &request.collection, &request.key).await?;
         let entry = found.map(|found| convert::entry(request.key, found));
         let response = GetResponse { entry };
         self.check_response(&response)?;
         Ok(response)
     }
 
-    async fn read(&self, store: &str, collection: &str, key: &str) -> Result<Option<Entry>, Fault> {
-        let Target { served, collection } = self.target(store, collection)?;
+    async fn read(
+        &self,
+        caller: &Caller,
+        store: &str,
+        collection: &str,
+        key: &str,
+    ) -> Result<Option<Entry>, Fault> {
+        let Target { served, collection } =
+            self.target(caller, Operation::Read, store, collection)?;
         self.check_key(key, || "key".to_owned())?;
         served.store.get(collection, key).await.map_err(|e| served.fault(e))
     }
 
-    pub(super) async fn put(&self, request: PutRequest) -> Result<PutResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+    pub(super) async fn put(
+        &self,
+        caller: &Caller,
+        request: PutRequest,
+    ) -> Result<PutResponse, Fault> {
+        let target = self.target(caller, Operation::Write, &request.store, &request.collection)?;
         self.check_key(&request.key, || "key".to_owned())?;
         let now = self.topology.clock.now();
         let entry = self.entry(&request.value, request.ttl.as_ref(), now, String::new)?;
@@ -41,8 +59,12 @@ impl Service {
         Ok(PutResponse {})
     }
 
-    pub(super) async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+    pub(super) async fn delete(
+        &self,
+        caller: &Caller,
+        request: DeleteRequest,
+    ) -> Result<DeleteResponse, Fault> {
+        let target = self.target(caller, Operation::Write, &request.store, &request.collection)?;
         self.check_key(&request.key, || "key".to_owned())?;
         let deleted = target
             .served
@@ -53,8 +75,12 @@ impl Service {
         Ok(DeleteResponse { deleted })
     }
 
-    pub(super) async fn ttl(&self, request: TtlRequest) -> Result<TtlResponse, Fault> {
-        let found = self.read(&request.store, &request.collection, &request.key).await?;
+    pub(super) async fn ttl(
+        &self,
+        caller: &Caller,
+        request: TtlRequest,
+    ) -> Result<TtlResponse, Fault> {
+        let found = self.read(caller, &request.store, &request.collection, &request.key).await?;
         let now = self.topology.clock.now();
         let ttl = found.as_ref().and_then(|found| found.ttl(now)).map(convert::duration);
         let entry = found.map(|found| convert::entry(request.key, found));
@@ -65,9 +91,10 @@ impl Service {
 
     pub(super) async fn list_keys(
         &self,
+        caller: &Caller,
         request: ListKeysRequest,
     ) -> Result<ListKeysResponse, Fault> {
-        let target = self.target(&request.store, &request.collection)?;
+        let target = self.target(caller, Operation::List, &request.store, &request.collection)?;
         let listing = Listing {
             method: "ListKeys",
             store: &target.served.name,
@@ -95,9 +122,10 @@ impl Service {
 
     pub(super) async fn list_collections(
         &self,
+        caller: &Caller,
         request: ListCollectionsRequest,
     ) -> Result<ListCollectionsResponse, Fault> {
-        let served = self.store(&request.store)?;
+        let served = self.store(caller, &request.store, Wish::Somewhere(Operation::List))?;
         let listing = Listing {
             method: "ListCollections",
             store: &served.name,
@@ -112,7 +140,10 @@ impl Service {
         };
         let listed = served.store.list_collections(&page).await.map_err(|e| served.fault(e))?;
         let next_page_token = listing.token(listed.next.as_deref());
-        let response = ListCollectionsResponse { collections: listed.items, next_page_token };
+        // a page may so have fewer names than were asked for, or none
+        let may_list = |name: &String| caller.may(&served.name, Wish::In(Operation::List, name));
+        let collections = listed.items.into_iter().filter(may_list).collect();
+        let response = ListCollectionsResponse { collections, next_page_token };
         self.check_response(&response)?;
         Ok(response)
     }

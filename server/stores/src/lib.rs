@@ -21,6 +21,8 @@ pub mod keyring;
 pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
 #[cfg(feature = "multidisk")]
 pub mod multidisk;
 #[cfg(feature = "null")]
@@ -31,6 +33,8 @@ pub mod redis;
 pub mod simple;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "valkey")]
+pub mod valkey;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -187,12 +191,31 @@ pub static STORE_TYPES: &[StoreType] = &[
         adapter: adapter!("memcached", memcached::Config),
     },
     StoreType {
+        word: "mongodb",
+        title: "MongoDB",
+        summary: "documents in a MongoDB database; values come back equal, not letter for letter",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "mongo-java-server 1.47 (speaks MongoDB 5.0's protocol; MongoDB itself was \
+                      not run) and py-key-value-aio 0.5.0",
+        adapter: adapter!("mongodb", mongodb::Config),
+    },
+    StoreType {
         word: "redis",
         title: "Redis",
-        summary: "strings in Redis; a cluster and Sentinel are not tested yet",
+        summary: "Redis: one server, a cluster, or by Sentinel",
         stability: Stability::Stable,
         for_production: true,
         tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
         adapter: adapter!("redis", redis::Config),
+    },
+    StoreType {
+        word: "valkey",
+        title: "Valkey",
+        summary: "Valkey: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Valkey 8.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("valkey", valkey::Config),
     },
 ];

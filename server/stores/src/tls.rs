@@ -20,6 +20,14 @@ pub(crate) struct TlsSettings {
     key_file: Option<PathBuf>,
 }
 
+/// Where the files of [`TlsSettings`] are.
+pub(crate) struct TlsPaths<'a> {
+    /// Authorities.
+    pub(crate) authorities: Option<&'a Path>,
+    /// Certificate and key.
+    pub(crate) identity: Option<(&'a Path, &'a Path)>,
+}
+
 /// What the files of [`TlsSettings`] hold.
 pub(crate) struct TlsFiles {
     /// Authorities, in PEM.
@@ -31,14 +39,24 @@ pub(crate) struct TlsFiles {
 impl TlsSettings {
     /// Reads the files.
     pub(crate) fn read(&self) -> Result<TlsFiles> {
-        let identity = match (&self.cert_file, &self.key_file) {
-            (Some(cert), Some(key)) => Some((read("cert_file", cert)?, read("key_file", key)?)),
+        let TlsPaths { authorities, identity } = self.paths()?;
+        let authorities = authorities.map(|file| read("ca_file", file)).transpose()?;
+        let identity = match identity {
+            Some((cert, key)) => Some((read("cert_file", cert)?, read("key_file", key)?)),
+            None => None,
+        };
+        Ok(TlsFiles { authorities, identity })
+    }
+
+    /// Where the files are, for a client that reads them itself.
+    pub(crate) fn paths(&self) -> Result<TlsPaths<'_>> {
+        let identity = match (self.cert_file.as_deref(), self.key_file.as_deref()) {
+            (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
             (Some(_), None) => return Err(misconfigured("cert_file needs key_file")),
             (None, Some(_)) => return Err(misconfigured("key_file needs cert_file")),
         };
-        let authorities = self.ca_file.as_deref().map(|file| read("ca_file", file)).transpose()?;
-        Ok(TlsFiles { authorities, identity })
+        Ok(TlsPaths { authorities: self.ca_file.as_deref(), identity })
     }
 }
 

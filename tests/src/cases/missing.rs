@@ -100,8 +100,8 @@ async fn created_at(context: Context) -> Outcome {
         expect_equal(format!("expires_at of {call}"), entry.expires_at, None)?;
         let created = entry.created_at.ok_or_else(|| Failure::new(format!("{call}: no time")))?;
         let created = SystemTime::try_from(created)?;
-        // Stored times have microseconds.
-        let range = before - Duration::from_micros(1)..=after + Duration::from_micros(1);
+        // Stored times have microseconds, and MongoDB's milliseconds.
+        let range = before - Duration::from_millis(1)..=after + Duration::from_millis(1);
         expect(range.contains(&created), format!("{call}: {created:?} is not in {range:?}"))?;
         expect(created >= earlier, format!("{call}: {created:?} is before {earlier:?}"))?;
         earlier = created;

@@ -38,7 +38,9 @@ fn keys(context: &Context) -> Vec<String> {
 
 /// The names that the setup takes, for use as collections.
 fn collections(context: &Context) -> Vec<String> {
-    taken(context, odd::names(odd::COLLECTION_CHARACTERS))
+    let mut names = taken(context, odd::names(odd::COLLECTION_CHARACTERS));
+    names.retain(|name| !(context.setup.facts.refuses_collection)(name));
+    names
 }
 
 fn taken(context: &Context, names: Vec<String>) -> Vec<String> {

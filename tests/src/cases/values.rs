@@ -1,11 +1,11 @@
-//! Every JSON object comes back as the text that was put.
+//! Every JSON object comes back as the text that was put, or as its equal, or is refused.
 
 use bytes::Bytes;
 use tonic::Code;
 
 use crate::case::Case;
 use crate::context::Context;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, expect_equal};
 use crate::rpc_error::refused;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("strings", |context| texts(context, STRINGS)),
         Case::new("numbers", |context| texts(context, NUMBERS)),
         Case::new("inner_white_space", |context| texts(context, INNER_WHITE_SPACE)),
+        Case::new("order_of_members", order),
         Case::new("outer_white_space_is_dropped", outer_white_space),
         Case::new("nesting_of_128", nesting),
         Case::new("one_mebibyte", |context| size(context, 1 << 20)).own_server(),
@@ -72,8 +73,40 @@ const INNER_WHITE_SPACE: &[&str] =
 
 async fn texts(context: Context, texts: &'static [&'static str]) -> Outcome {
     for (index, text) in texts.iter().enumerate() {
-        let outcome = context.round_trip(&format!("key-{index}"), *text).await;
+        let key = format!("key-{index}");
+        let outcome = if context.takes_value(text) {
+            context.round_trip(&key, *text).await
+        } else {
+            refuses(&context, &key, *text).await
+        };
         outcome.map_err(|failure| failure.within(text))?;
+    }
+    Ok(())
+}
+
+/// A value for which the backend has no form is refused as a whole, not changed.
+async fn refuses(context: &Context, key: &str, value: impl Into<Bytes>) -> Outcome {
+    let here = &context.here;
+    let answer = here.put(key, value).await;
+    refused(answer, here.describe("Put", &key), Code::InvalidArgument, "INVALID_VALUE")?;
+    expect_equal(here.describe("Get", &key), here.get(key).await?, None)
+}
+
+/// Members stay in their order even where a value is not kept letter for letter.
+async fn order(context: Context) -> Outcome {
+    const NAMES: [&str; 8] = ["z", "a", "10", "9", "M", "m", "", "é"];
+    let members: Vec<String> = NAMES.iter().map(|name| format!("\"{name}\":1")).collect();
+    let object = format!("{{{}}}", members.join(","));
+    context.round_trip("key", format!("{{\"inner\":[{object}]}}")).await?;
+    let found = context.here.value("key").await?.unwrap_or_default();
+    let found = String::from_utf8(found.to_vec())?;
+    let mut rest = found.as_str();
+    for name in NAMES {
+        let quoted = format!("\"{name}\"");
+        let (_, after) = rest
+            .split_once(&quoted)
+            .ok_or_else(|| Failure::new(format!("{name:?} is not behind the others in {found}")))?;
+        rest = after;
     }
     Ok(())
 }
@@ -85,11 +118,17 @@ async fn outer_white_space(context: Context) -> Outcome {
 }
 
 async fn nesting(context: Context) -> Outcome {
-    let objects = nested("{\"a\":", "{}", "}", 128);
-    context.round_trip("objects", objects).await?;
+    let most = context.setup.facts.nesting_max.unwrap_or(128);
+    let objects = |levels| nested("{\"a\":", "{}", "}", levels);
     // The value itself is the first level, and the innermost array the last.
-    let arrays = format!("{{\"a\":{}}}", nested("[", "[]", "]", 127));
-    context.round_trip("arrays", arrays).await
+    let arrays = |levels| format!("{{\"a\":{}}}", nested("[", "[]", "]", levels - 1));
+    context.round_trip("objects", objects(most)).await?;
+    context.round_trip("arrays", arrays(most)).await?;
+    if most < 128 {
+        refuses(&context, "deeper objects", objects(most + 1)).await?;
+        refuses(&context, "deeper arrays", arrays(128)).await?;
+    }
+    Ok(())
 }
 
 /// `levels` levels, the innermost of which is `inner`.
@@ -132,7 +171,9 @@ async fn around_file_size(context: Context) -> Outcome {
 /// `GetMany`, `Ttl`, the streams and the scan return what `Get` does.
 async fn every_call(context: Context) -> Outcome {
     let here = &context.here;
-    let value = Bytes::from_static(br#"{ "b":1.0,"a":18446744073709551616,"a":"\ud800" }"#);
+    let odd = r#"{ "b":1.0,"a":18446744073709551616,"a":"\ud800" }"#;
+    let value = if context.takes_value(odd) { odd } else { r#"{ "b":1.0,"a":1,"a":"é" }"# };
+    let value = Bytes::from_static(value.as_bytes());
     here.put("key", value.clone()).await?;
     let check =
         |call: &str, found| context.expect_value(here.describe(call, &"key"), found, &value);

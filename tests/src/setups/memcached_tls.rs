@@ -11,15 +11,9 @@ pub(super) const SETUP: Setup = Setup {
         about: "one that encrypts and asks for a client's certificate (`-Z`)",
         start: |directory| {
             Box::pin(async move {
-                std::fs::create_dir_all(&directory)?;
                 let files = Certificates::make(&directory)?;
                 let servers = vec![Server::start_encrypted(&directory, &files).await?];
-                let access = format!(
-                    "tls = {{ ca_file = '{}', cert_file = '{}', key_file = '{}' }}\n",
-                    files.authority.display(),
-                    files.client.certificate.display(),
-                    files.client.key.display(),
-                );
+                let access = files.settings(Some(&files.client));
                 Ok(Box::new(Memcached { servers, password: None, access }) as Box<dyn Backend>)
             })
         },

@@ -14,11 +14,18 @@ mod memcached_password;
 mod memcached_tls;
 mod memory;
 mod memory_prefixed;
+mod mongodb;
 mod multidisk;
 mod null;
 mod redis;
-mod redis_backend;
+mod redis_cluster;
+mod redis_mtls;
+mod redis_password;
+mod redis_sentinel;
+mod redis_tls;
 mod simple;
+mod valkey;
+mod valkey_cluster;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,7 +54,15 @@ pub const ALL: &[Setup] = &[
     memcached_hosts::SETUP,
     memcached_password::SETUP,
     memcached_tls::SETUP,
+    mongodb::SETUP,
     redis::SETUP,
+    redis_password::SETUP,
+    redis_tls::SETUP,
+    redis_mtls::SETUP,
+    redis_cluster::SETUP,
+    redis_sentinel::SETUP,
+    valkey::SETUP,
+    valkey_cluster::SETUP,
 ];
 
 /// One way to run a store.
@@ -171,6 +186,12 @@ pub struct Facts {
     /// Whether the cases share a server and its backend; not where the backend takes
     /// longer for each entry the more there are.
     pub shares_server: bool,
+    /// Whether the backend that runs here refuses a collection that the store would take.
+    pub refuses_collection: fn(&str) -> bool,
+    /// Values whose text has one of these in it are refused.
+    pub refused_values: &'static [&'static str],
+    /// Values that are nested deeper are refused.
+    pub nesting_max: Option<usize>,
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
@@ -199,6 +220,9 @@ impl Facts {
             refused_name_starts: &[],
             kept_name_characters: None,
             shares_server: true,
+            refuses_collection: |_| false,
+            refused_values: &[],
+            nesting_max: None,
             entries_many: usize::MAX,
             value_bytes_large: usize::MAX,
         }

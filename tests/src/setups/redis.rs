@@ -1,13 +1,12 @@
-//! One Redis server, without a password.
+//! One Redis server.
 
 use std::path::PathBuf;
 
 use kvgate_proto::v1::Stability;
 
-use super::redis_backend::RedisBackend;
 use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
 use crate::failure::Outcome;
-use crate::redis_server::Product;
+use crate::redis::{Options, Product, Single};
 
 pub(super) const SETUP: Setup = Setup {
     name: "redis",
@@ -23,5 +22,5 @@ pub(super) const SETUP: Setup = Setup {
 };
 
 async fn start(directory: PathBuf) -> Outcome<Box<dyn Backend>> {
-    Ok(Box::new(RedisBackend::start(Product::Redis, &directory).await?))
+    Ok(Box::new(Single::start(Product::Redis, &directory, Options::default()).await?))
 }

@@ -14,6 +14,8 @@ mod limits;
 mod locked;
 mod memory_bound;
 mod million;
+mod mongodb_indexes;
+mod redis_moves;
 mod reflection;
 mod slow_callers;
 mod wrappers;

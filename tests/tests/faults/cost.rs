@@ -7,6 +7,10 @@ use kvgate_tests::setups::GetManyCost;
 use crate::Real;
 use crate::scene::{Front, Scene};
 
+/// How often it is counted: health and the client's own checks are counted with it, the
+/// more of them the longer a call takes.
+const TRIES_MAX: usize = 20;
+
 /// A `GetMany` of 1,000 keys costs what the setup says, as the backend or a proxy
 /// before it counts.
 pub(crate) async fn get_many(real: Real) -> Outcome {
@@ -22,9 +26,9 @@ pub(crate) async fn get_many(real: Real) -> Outcome {
     front.here().put_many(keys.iter().map(|key| entry(key, r#"{"n":1}"#)).collect()).await?;
     // connections are made by the first call
     read_all(&front, &keys).await?;
-    // the least of several: health asks the backend too
+    // the least of several is the call alone
     let mut least = GetManyCost { round_trips: None, commands: None };
-    for _ in 0..5 {
+    for _ in 0..TRIES_MAX {
         let before = counts(&scene).await?;
         read_all(&front, &keys).await?;
         let after = counts(&scene).await?;
@@ -33,6 +37,9 @@ pub(crate) async fn get_many(real: Real) -> Outcome {
             |least: Option<u64>, cost: Option<u64>| least.map_or(cost, |it| cost.min(Some(it)));
         least.round_trips = fewer(least.round_trips, cost(before.round_trips, after.round_trips));
         least.commands = fewer(least.commands, cost(before.commands, after.commands));
+        if least == expected {
+            break;
+        }
     }
     expect_equal("what GetMany of 1,000 keys costs", least, expected)
 }

@@ -63,6 +63,11 @@ pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let mut second = Python::open(setup, &pair.running.python())?;
     let here = pair.server("same");
+    // One after the other: two that set up a collection at once fail in Python ("already
+    // exists", MongoDB), which is not what this is about.
+    for python in [&mut pair.python, &mut second] {
+        python.put("same", "key-0", "{}")?;
+    }
     let keys: Vec<String> = (0..setup.facts.many(100)).map(|n| format!("key-{n}")).collect();
     let bytes = setup.facts.large(40_000);
     let large = |by: &str| format!(r#"{{"by": "{by}", "pad": "{}"}}"#, by.repeat(bytes));
@@ -72,16 +77,15 @@ pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     for key in &keys {
         here.put(key, large("s")).await?;
         let found = here.value(key).await?.unwrap_or_default();
-        let whole = ["p", "q", "s"].iter().any(|by| found == large(by));
+        let whole = ["p", "q", "s"].iter().any(|by| pair.is_same(&found, &large(by)));
         expect(whole, format!("{}: a value that nobody has written", here.describe("Get", key)))?;
     }
     pair.python.answer(&request("p"))?;
     second.answer(&request("q"))?;
     let results = found(here.get_many(&keys).await?)?;
     for (key, value) in results {
-        let text = value.map(|value| String::from_utf8_lossy(&value).into_owned());
-        let python = pair.python.get("same", &key)?;
-        expect_equal(here.describe("Get", &key), text, python)?;
+        let python = pair.python.get("same", &key)?.unwrap_or_default();
+        pair.expect_text(here.describe("Get", &key), value, &python)?;
     }
     Ok(())
 }

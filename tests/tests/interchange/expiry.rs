@@ -95,7 +95,12 @@ pub(crate) async fn removed_by_a_put(setup: &'static Setup) -> Outcome {
     expect_equal("Python ttl", left, Some(("{}".to_owned(), None)))?;
     here.put_for("key", "{}", Duration::from_secs(100)).await?;
     pair.python.put("expiry", "key", "{}")?;
+    // py-key-value 0.5.0 leaves the old time in MongoDB, and reads it so itself
+    let is_left = setup.name == "mongodb";
+    let (_, left) = pair.python.ttl("expiry", "key")?.ok_or_else(|| Failure::new("nothing"))?;
+    expect_equal("Python ttl", left.is_some(), is_left)?;
     let answer = here.ttl("key").await?;
-    let expires = answer.entry.map(|entry| entry.expires_at);
-    expect_equal(here.describe("Ttl", &"key"), (expires, answer.ttl), (Some(None), None))
+    let expires = answer.entry.map(|entry| entry.expires_at.is_some());
+    let found = (expires, answer.ttl.is_some());
+    expect_equal(here.describe("Ttl", &"key"), found, (Some(is_left), is_left))
 }

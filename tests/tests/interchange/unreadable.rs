@@ -1,6 +1,5 @@
 //! What a reader can't take for an entry: an error for that key alone.
 
-use bytes::Bytes;
 use kvgate_tests::client::{Collection, outcome};
 use kvgate_tests::failure::{Failure, Outcome, expect_equal};
 use kvgate_tests::rpc_error::{RpcError, refused};
@@ -55,7 +54,7 @@ async fn check(pair: &Pair, here: &Collection) -> Outcome {
         refused(outcome(bad), &call, code, reason)?;
         for (result, value) in [(before, r#"{"n": 1}"#), (later, r#"{"n": 2}"#)] {
             let found = outcome(result)?.map(|entry| entry.value);
-            expect_equal(&call, found, Some(Bytes::from_static(value.as_bytes())))?;
+            pair.expect_text(call.clone(), found, value)?;
         }
     }
     let results = here.ttl_many(&keys).await?;

@@ -172,7 +172,30 @@ impl Tables {
         for (name, field) in tables {
             text.push_str(&self.inner_section(section, name, field));
         }
+        for (name, field) in plain {
+            text.push_str(&self.list_section(section, name, field));
+        }
         text
+    }
+
+    /// The section of the tables in a list, or in lists that have names of their own.
+    fn list_section(&self, outer: &Section<'_>, name: &str, field: &Value) -> String {
+        let field = self.target(field);
+        let named = self.target(&field["additionalProperties"]);
+        let (list, end) = if named.is_object() { (named, ".NAME") } else { (field, "") };
+        let table = self.target(&list["items"]);
+        if !is_table(table) {
+            return String::new();
+        }
+        let path = format!("{}.{name}{end}", outer.path);
+        let depth = outer.heading.find(' ').unwrap_or(0);
+        let section = Section {
+            heading: &format!("{}# `[[{path}]]`", &outer.heading[..depth]),
+            text: text(table, "description"),
+            path: &path,
+            without: &[],
+        };
+        self.section(&section, table)
     }
 
     /// The section of a table that is a field of another one.
@@ -238,7 +261,13 @@ impl Tables {
     fn simple_kind(&self, kind: &str, target: &Value) -> String {
         match kind {
             "array" => match target.get("items") {
-                Some(items) => format!("array of {}s", self.kind(items)),
+                Some(items) => match self.kind(items) {
+                    words if words.ends_with('`') => format!("array of {words}"),
+                    kind => match kind.split_once(',') {
+                        Some((noun, more)) => format!("array of {noun}s,{more}"),
+                        None => format!("array of {kind}s"),
+                    },
+                },
                 None => kind.to_owned(),
             },
             "object" => "table".to_owned(),
@@ -254,7 +283,8 @@ impl Tables {
         if target.get("title").is_none() {
             parts.extend(bounds(target));
         }
-        for alternative in alternatives(target) {
+        let of_items = alternatives(self.target(&target["items"]));
+        for alternative in alternatives(target).into_iter().chain(of_items) {
             if let Some(word) = alternative.get("const") {
                 parts.push(format!("{}: {}", code(word), text(alternative, "description")));
             }

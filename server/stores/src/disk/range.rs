@@ -1,3 +1,5 @@
+use kvgate_core::name::after_all_with;
+
 /// A range of the stored keys, in the order of the database: that of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyRange {
@@ -30,33 +32,9 @@ impl KeyRange {
     }
 }
 
-/// The smallest text that is greater than every text that begins with `prefix`.
-fn after_all_with(prefix: &str) -> Option<String> {
-    let mut end = prefix.to_owned();
-    while let Some(last) = end.pop() {
-        // the next character; a range of `char` steps over the surrogates
-        if let Some(next) = (last..=char::MAX).nth(1) {
-            end.push(next);
-            return Some(end);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ends_after_everything_with_the_prefix() {
-        let end = |prefix| KeyRange::with_prefix(prefix).end;
-        assert_eq!(end("a").as_deref(), Some("b"));
-        assert_eq!(end("c::").as_deref(), Some("c:;"));
-        assert_eq!(end("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
-        assert_eq!(end("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(end("\u{10ffff}"), None);
-        assert_eq!(end(""), None);
-    }
 
     #[test]
     fn a_cursor_before_the_range_changes_nothing() {

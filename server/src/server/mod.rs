@@ -4,24 +4,30 @@
 //! core. `decisions/0001-runtime.md` says why: at load it does half as many calls more
 //! as tokio's multi-threaded runtime.
 
-use std::future::Future;
+mod connection;
+mod listener;
+mod peer;
+#[cfg(unix)]
+mod socket_file;
+
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::connection::Serving;
+use self::listener::Socket;
+pub(crate) use self::listener::{Listener, Origin, bind_tcp};
+pub(crate) use self::peer::Peer;
 use crate::config::Limits;
+use crate::edge::Edge;
 use crate::layers::Stack;
 
 /// Connections that may wait for one runtime: it takes them faster than they come,
@@ -46,14 +52,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The wait after an accept that failed, most likely for want of file descriptors.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds the listening socket. Done apart from serving, so that a port in use is
-/// found before anything else is started.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<StdListener> {
-    let listener = StdListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
 /// What tells a running server to stop.
 #[derive(Clone, Default)]
 pub(crate) struct Stop {
@@ -66,7 +64,7 @@ pub(crate) struct Stop {
 /// Runtimes that serve connections, a thread each.
 pub(crate) struct Workers {
     threads: Vec<JoinHandle<()>>,
-    connections: Vec<mpsc::Sender<StdStream>>,
+    connections: Vec<mpsc::Sender<Socket>>,
     open: Arc<AtomicUsize>,
 }
 
@@ -75,6 +73,7 @@ impl Workers {
     pub(crate) fn start(
         count: usize,
         limits: &Limits,
+        edge: &Edge,
         stop: &Stop,
         stack: impl Fn() -> Stack,
     ) -> io::Result<Self> {
@@ -83,15 +82,17 @@ impl Workers {
         for index in 0..count {
             let (sender, receiver) = mpsc::channel(HANDED_OVER_MAX);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let worker = Worker {
+            let serving = Serving {
                 stack: stack(),
                 http2: http2_settings(limits),
+                tls: edge.tls.clone(),
+                authentication: edge.authentication.clone(),
                 stop: stop.clone(),
                 open: Arc::clone(&workers.open),
             };
             let thread = std::thread::Builder::new().name(format!("kvgate-{index}"));
             let running = thread.spawn(move || {
-                runtime.block_on(worker.run(receiver));
+                runtime.block_on(run(serving, receiver));
                 // blocking work that still runs must not hold the process
                 runtime.shutdown_background();
             })?;
@@ -109,19 +110,19 @@ impl Workers {
     /// Accepts connections until the server stops, and hands them out.
     pub(crate) async fn accept(
         &self,
-        listener: StdListener,
+        listener: Listener,
         connections_max: usize,
         stop: &Stop,
     ) -> io::Result<()> {
-        let listener = TcpListener::from_std(listener)?;
+        let listener = listener.into_tokio()?;
         let mut next = 0;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stop.gently.cancelled() => return Ok(()),
             };
-            let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => stream,
+            let socket = match accepted {
+                Ok(socket) => socket,
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -133,7 +134,7 @@ impl Workers {
                 continue;
             }
             next = (next + 1) % self.connections.len();
-            if self.connections[next].send(stream).await.is_err() {
+            if self.connections[next].send(socket).await.is_err() {
                 return Err(io::Error::other("a runtime has ended before the server"));
             }
         }
@@ -168,78 +169,20 @@ fn http2_settings(limits: &Limits) -> http2::Builder<TokioExecutor> {
     http2
 }
 
-/// One runtime's part.
-struct Worker {
-    stack: Stack,
-    http2: http2::Builder<TokioExecutor>,
-    stop: Stop,
-    open: Arc<AtomicUsize>,
-}
-
-impl Worker {
-    async fn run(self, mut connections: mpsc::Receiver<StdStream>) {
-        let tracker = TaskTracker::new();
-        loop {
-            let stream = tokio::select! {
-                stream = connections.recv() => stream,
-                () = self.stop.gently.cancelled() => None,
-            };
-            let Some(stream) = stream else { break };
-            match to_tokio(stream) {
-                Ok(stream) => drop(tracker.spawn(self.serve(stream))),
-                Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
-            }
-        }
-        tracker.close();
-        tokio::select! {
-            () = tracker.wait() => {}
-            () = self.stop.at_once.cancelled() => {}
-        }
+/// One runtime's part: serves the connections that it is handed.
+async fn run(serving: Serving, mut connections: mpsc::Receiver<Socket>) {
+    let tracker = TaskTracker::new();
+    loop {
+        let socket = tokio::select! {
+            socket = connections.recv() => socket,
+            () = serving.stop.gently.cancelled() => None,
+        };
+        let Some(socket) = socket else { break };
+        tracker.spawn(serving.clone().serve(socket));
     }
-
-    /// Serves one connection to its end.
-    fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + use<> {
-        let service = TowerToHyperService::new(self.stack.clone());
-        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
-        let stop = self.stop.clone();
-        let open = Open::new(&self.open);
-        async move {
-            let _open = open;
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = stop.gently.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = ended {
-                // callers come and go; what went wrong with a call is logged there
-                tracing::debug!(%error, "a connection broke");
-            }
-        }
-    }
-}
-
-fn to_tokio(stream: StdStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(true)?;
-    // small answers must not wait for the acknowledgement of those before
-    stream.set_nodelay(true)?;
-    TcpStream::from_std(stream)
-}
-
-/// One open connection; dropping it ends it.
-struct Open(Arc<AtomicUsize>);
-
-impl Open {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    tracker.close();
+    tokio::select! {
+        () = tracker.wait() => {}
+        () = serving.stop.at_once.cancelled() => {}
     }
 }

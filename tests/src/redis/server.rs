@@ -1,4 +1,4 @@
-//! A server of Redis or Valkey as a child process.
+//! One server as a child process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,57 +6,39 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
+use super::{Product, run};
 use crate::daemon::Daemon;
-use crate::failure::{Failure, Outcome};
-
-/// Whose servers and programs are used. Both take the same arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
-    /// Redis.
-    Redis,
-    /// Valkey.
-    Valkey,
-}
-
-impl Product {
-    /// The store's type in kvgate, and what its programs begin with.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Redis => "redis",
-            Self::Valkey => "valkey",
-        }
-    }
-}
+use crate::failure::Outcome;
 
 /// A server. The tests ask it over a socket in its directory, whatever its port asks
 /// of others.
-pub struct RedisServer {
+pub(super) struct Server {
     /// The process.
-    pub daemon: Daemon,
+    pub(super) daemon: Daemon,
     /// The port on loopback that it listens on.
-    pub port: u16,
+    pub(super) port: u16,
     cli: Arc<Cli>,
 }
 
 /// How a server is started.
-pub struct Start<'a> {
+pub(super) struct Start<'a> {
     /// Whose server it is.
-    pub product: Product,
+    pub(super) product: Product,
     /// Where it keeps its data; the directory is made.
-    pub directory: &'a Path,
+    pub(super) directory: &'a Path,
     /// The port that is in the configuration.
-    pub port: u16,
+    pub(super) port: u16,
     /// Lines of its configuration.
-    pub config: &'a str,
+    pub(super) config: &'a str,
     /// The user and the password by which the tests ask it.
-    pub login: Option<(&'a str, &'a str)>,
+    pub(super) login: Option<(&'a str, &'a str)>,
     /// Whether it is a Sentinel.
-    pub is_sentinel: bool,
+    pub(super) is_sentinel: bool,
 }
 
-impl RedisServer {
+impl Server {
     /// Starts a server and waits until it answers.
-    pub async fn start(start: Start<'_>) -> Outcome<Self> {
+    pub(super) async fn start(start: Start<'_>) -> Outcome<Self> {
         let Start { product, directory, port, config, login, is_sentinel } = start;
         std::fs::create_dir_all(directory)?;
         let (socket, file) = (directory.join("socket"), directory.join("server.conf"));
@@ -81,37 +63,26 @@ impl RedisServer {
     }
 
     /// What the server answers to a command.
-    pub fn ask(&self, command: &[&str]) -> Outcome<String> {
+    pub(super) fn ask(&self, command: &[&str]) -> Outcome<String> {
         self.cli.run(command)
     }
 
-    /// Stores something that is no entry: a list, or a text that is no envelope.
-    pub fn put_foreign(&self, product: Product, collection: &str, key: &str) -> Outcome {
-        let stored = format!("{collection}::{key}");
-        self.ask(&["DEL", &stored])?;
-        match product {
-            Product::Redis => self.ask(&["RPUSH", &stored, "foreign"])?,
-            Product::Valkey => self.ask(&["SET", &stored, "foreign"])?,
-        };
-        Ok(())
-    }
-
     /// The stored keys, each with its text and whether it expires.
-    pub fn contents(&self) -> Outcome<Vec<String>> {
+    pub(super) fn contents(&self) -> Outcome<String> {
         let mut lines = Vec::new();
         for key in self.ask(&["--scan"])?.lines() {
             let expires = match self.ask(&["PTTL", key])?.trim() {
                 "-1" => "",
                 _ => " (expires)",
             };
-            lines.push(format!("{key}{expires} = {}", self.ask(&["GET", key])?.trim_end()));
+            lines.push(format!("{key}{expires} = {}\n", self.ask(&["GET", key])?.trim_end()));
         }
         lines.sort_unstable();
-        Ok(lines)
+        Ok(lines.concat())
     }
 
     /// How many commands that read or write entries it has carried out.
-    pub fn commands(&self) -> Outcome<u64> {
+    pub(super) fn commands(&self) -> Outcome<u64> {
         const COUNTED: [&str; 5] = ["exists", "get", "mget", "set", "unlink"];
         let mut count = 0;
         // cmdstat_get:calls=7,usec=...
@@ -147,15 +118,4 @@ impl Cli {
     fn run(&self, arguments: &[&str]) -> Outcome<String> {
         run(Command::new(&self.program).args(&self.arguments).args(arguments))
     }
-}
-
-/// What a program says; its end must be a good one.
-pub fn run(command: &mut Command) -> Outcome<String> {
-    let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(said);
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(format!("{command:?}: {}: {said}{complaint}", output.status)))
 }
