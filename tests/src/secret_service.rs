@@ -222,7 +222,7 @@ impl Monitor {
         tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 let header = message.header();
-                let count = match header.member().map(|member| member.as_str()) {
+                let count = match header.member().map(zbus::names::MemberName::as_str) {
                     Some("SearchItems" | "GetSecret" | "GetSecrets" | "CreateItem") => {
                         &counted.commands
                     }
