@@ -186,6 +186,9 @@ pub struct Facts {
     /// Whether the cases share a server and its backend; not where the backend takes
     /// longer for each entry the more there are.
     pub shares_server: bool,
+    /// Whether several may write the same entry at once without the backend failing one
+    /// of them.
+    pub rewritten_at_once: bool,
     /// Whether the backend that runs here refuses a collection that the store would take.
     pub refuses_collection: fn(&str) -> bool,
     /// Values whose text has one of these in it are refused.
@@ -220,6 +223,7 @@ impl Facts {
             refused_name_starts: &[],
             kept_name_characters: None,
             shares_server: true,
+            rewritten_at_once: true,
             refuses_collection: |_| false,
             refused_values: &[],
             nesting_max: None,
