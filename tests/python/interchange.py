@@ -7,6 +7,7 @@ so that the caller sees how this side writes them.
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
+)
+from key_value.aio.stores.keyring.store import (
+    KeyringStore,
+    KeyringV1CollectionSanitizationStrategy,
+    KeyringV1KeySanitizationStrategy,
 )
 from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
@@ -51,6 +57,17 @@ def open_filetree_v1(directory: str):
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
     )
+
+
+def open_keyring(dbus_address: str, v1: bool = False):
+    # Python's keyring library finds the Secret Service by the environment alone.
+    os.environ["DBUS_SESSION_BUS_ADDRESS"] = dbus_address
+    if v1:
+        return KeyringStore(
+            key_sanitization_strategy=KeyringV1KeySanitizationStrategy(),
+            collection_sanitization_strategy=KeyringV1CollectionSanitizationStrategy(),
+        )
+    return KeyringStore()
 
 
 def open_memcached(host: str, port: int):
@@ -87,6 +104,7 @@ OPEN = {
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "keyring": open_keyring,
     "memcached": open_memcached,
     "mongodb": open_mongodb,
     "redis": open_redis,

@@ -57,7 +57,7 @@ fn trials(setup: &'static Setup, runtime: &Arc<Runtime>) -> Vec<Trial> {
 }
 
 async fn run(shared: Arc<Shared>, case: &Case, collection: &str) -> Outcome {
-    let running = if case.own_server {
+    let running = if case.own_server || !shared.setup.facts.shares_server {
         Arc::new(Running::start(shared.setup).await?)
     } else {
         shared.running().await?

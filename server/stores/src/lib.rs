@@ -15,6 +15,8 @@ use serde_json::Value;
 pub mod disk;
 #[cfg(feature = "filetree")]
 pub mod filetree;
+#[cfg(feature = "keyring")]
+pub mod keyring;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 #[cfg(feature = "memory")]
@@ -168,6 +170,16 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "keyring",
+        title: "Keyring",
+        summary: "the system's keyring (Secret Service, Windows Credential Manager, macOS keychain)",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the Linux kernel's keys; Windows \
+                      and macOS untested",
+        adapter: adapter!("keyring", keyring::Config),
     },
     StoreType {
         word: "memcached",

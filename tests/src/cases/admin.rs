@@ -101,7 +101,7 @@ async fn cull_nothing(context: Context) -> Outcome {
 async fn delete_collection(context: Context) -> Outcome {
     let here = &context.here;
     let there = here.beside(&format!("{}-there", here.collection));
-    let keys: Vec<String> = (0..200).map(|n| format!("key-{n}")).collect();
+    let keys: Vec<String> = (0..context.many(200)).map(|n| format!("key-{n}")).collect();
     for place in [here, &there] {
         place.put_many(keys.iter().map(|key| entry(key, "{}")).collect()).await?;
     }

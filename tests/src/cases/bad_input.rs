@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::any_store("too_many_keys", too_many_keys),
         Case::any_store("request_too_large", request_too_large),
-        Case::new("response_too_large", response_too_large),
+        Case::new("response_too_large", response_too_large).own_server(),
         Case::any_store("unknown_method", unknown_method),
         Case::any_store("malformed_message", malformed_message),
         Case::any_store("deadline_of_a_stream", deadline_of_a_stream),

@@ -28,7 +28,11 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 const WRITERS: usize = 64;
-const ROUNDS: usize = 20;
+
+/// How often each of the writers writes.
+fn rounds(context: &Context) -> usize {
+    (context.many(WRITERS * 20) / WRITERS).max(2)
+}
 
 /// The value of one writer in one round: long enough to be torn.
 fn value(writer: usize, round: usize) -> Bytes {
@@ -37,8 +41,8 @@ fn value(writer: usize, round: usize) -> Bytes {
 }
 
 /// All values that are ever written.
-fn values() -> HashSet<Bytes> {
-    let pairs = (0..WRITERS).flat_map(|writer| (0..ROUNDS).map(move |round| (writer, round)));
+fn values(rounds: usize) -> HashSet<Bytes> {
+    let pairs = (0..WRITERS).flat_map(|writer| (0..rounds).map(move |round| (writer, round)));
     pairs.map(|(writer, round)| value(writer, round)).collect()
 }
 
@@ -55,9 +59,10 @@ async fn connections(context: &Context) -> Outcome<Vec<Collection>> {
 
 async fn one_key(context: Context) -> Outcome {
     let places = connections(&context).await?;
-    let values = Arc::new(values());
+    let rounds = rounds(&context);
+    let values = Arc::new(values(rounds));
     let writers = places.iter().enumerate().map(async |(writer, here)| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             here.put("key", value(writer, round)).await?;
             let found = here.value("key").await?;
             let call = here.describe("Get", &"key");
@@ -72,20 +77,21 @@ async fn one_key(context: Context) -> Outcome {
     let found = context.here.value("key").await?.unwrap_or_default();
     let found: serde_json::Value = serde_json::from_slice(&found)?;
     let call = context.here.describe("Get", &"key");
-    expect_equal(format!("the last round in {call}"), &found["round"], &json!(ROUNDS - 1))
+    expect_equal(format!("the last round in {call}"), &found["round"], &json!(rounds - 1))
 }
 
 async fn own_keys(context: Context) -> Outcome {
     let places = connections(&context).await?;
+    let rounds = rounds(&context);
     let writers = places.iter().enumerate().map(async |(writer, here)| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             here.put(&format!("key-{writer}-{round}"), value(writer, round)).await?;
         }
         Outcome::Ok(())
     });
     try_join_all(writers).await?;
     for writer in 0..WRITERS {
-        let keys: Vec<_> = (0..ROUNDS).map(|round| format!("key-{writer}-{round}")).collect();
+        let keys: Vec<_> = (0..rounds).map(|round| format!("key-{writer}-{round}")).collect();
         let results = found(context.here.get_many(&keys).await?)?;
         for (round, (key, found)) in results.into_iter().enumerate() {
             let call = context.here.describe("GetMany", &key);
@@ -97,7 +103,7 @@ async fn own_keys(context: Context) -> Outcome {
 
 /// Whoever comes first makes the collection; the others must not fail by it.
 async fn one_new_collection(context: Context) -> Outcome {
-    for round in 0..5 {
+    for round in 0..rounds(&context).min(5) {
         let new = format!("{}-new-{round}", context.here.collection);
         let places = connections(&context).await?;
         let writers = places.iter().enumerate().map(async |(writer, here)| {
@@ -138,7 +144,8 @@ async fn new_collections(context: Context) -> Outcome {
 
 async fn same_batches(context: Context) -> Outcome {
     let places = connections(&context).await?;
-    let keys: Vec<String> = (0..50).map(|n| format!("key-{n}")).collect();
+    let count = (context.many(WRITERS * 50) / WRITERS).max(3);
+    let keys: Vec<String> = (0..count).map(|n| format!("key-{n}")).collect();
     let writers = places.iter().enumerate().map(async |(writer, here)| {
         // In different orders, which a store that locks key by key must survive.
         let mut entries: Vec<_> = keys.iter().map(|key| entry(key, value(writer, 0))).collect();
@@ -149,7 +156,7 @@ async fn same_batches(context: Context) -> Outcome {
         here.put_many(entries).await
     });
     try_join_all(writers).await?;
-    let values = values();
+    let values = values(1);
     for (key, found) in found(context.here.get_many(&keys).await?)? {
         let call = context.here.describe("GetMany", &key);
         let found = found.ok_or_else(|| Failure::new(format!("{call}: nothing")))?;
@@ -177,7 +184,8 @@ async fn deletes(context: Context) -> Outcome {
 /// A value that is kept apart from its row is never missing or mixed.
 async fn large_values(context: Context) -> Outcome {
     let here = &context.here;
-    let large = |n: usize| Bytes::from(format!(r#"{{"n":"{}"}}"#, n.to_string().repeat(70_000)));
+    let bytes = context.large(70_000);
+    let large = |n: usize| Bytes::from(format!(r#"{{"n":"{}"}}"#, n.to_string().repeat(bytes)));
     let values: Vec<Bytes> = (0..4).map(large).collect();
     here.put("key", values[0].clone()).await?;
     let writing = async {
@@ -201,8 +209,9 @@ async fn large_values(context: Context) -> Outcome {
 
 async fn delete_collection(context: Context) -> Outcome {
     let here = &context.here;
+    let rounds = rounds(&context);
     let writing = try_join_all((0..16).map(async |writer| {
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             here.put(&format!("key-{writer}-{round}"), value(writer, round)).await?;
         }
         Outcome::Ok(())
@@ -215,8 +224,8 @@ async fn delete_collection(context: Context) -> Outcome {
     };
     futures::future::try_join(writing, deleting).await?;
     // Whatever is left is whole, and the collection is of use.
-    let values = values();
-    let keys: Vec<_> = (0..16).map(|writer| format!("key-{writer}-{}", ROUNDS - 1)).collect();
+    let values = values(rounds);
+    let keys: Vec<_> = (0..16).map(|writer| format!("key-{writer}-{}", rounds - 1)).collect();
     for (key, found) in found(here.get_many(&keys).await?)? {
         let whole =
             found.is_none_or(|found| !context.capabilities.exact_values || values.contains(&found));

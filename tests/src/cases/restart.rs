@@ -77,8 +77,11 @@ async fn kill_during_writers(context: Context) -> Outcome {
         }
     });
     let killer = async {
-        until("1,000 writes are acknowledged", async || Ok((count() >= 1_000).then_some(())))
-            .await?;
+        let enough = context.many(1_000);
+        until(format!("{enough} writes are acknowledged"), async || {
+            Ok((count() >= enough).then_some(()))
+        })
+        .await?;
         context.running.kill()
     };
     let (_, outcome) = futures::future::join(join_all(writers), killer).await;

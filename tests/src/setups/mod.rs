@@ -7,6 +7,7 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod keyring;
 mod memcached;
 mod memcached_hosts;
 mod memcached_password;
@@ -48,6 +49,7 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,
     memcached_password::SETUP,
@@ -181,6 +183,12 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// Whether the cases share a server and its backend; not where the backend takes
+    /// longer for each entry the more there are.
+    pub shares_server: bool,
+    /// Whether several may write the same entry at once without the backend failing one
+    /// of them.
+    pub rewritten_at_once: bool,
     /// Whether the backend that runs here refuses a collection that the store would take.
     pub refuses_collection: fn(&str) -> bool,
     /// Values whose text has one of these in it are refused.
@@ -214,6 +222,8 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            shares_server: true,
+            rewritten_at_once: true,
             refuses_collection: |_| false,
             refused_values: &[],
             nesting_max: None,

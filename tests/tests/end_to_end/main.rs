@@ -8,6 +8,8 @@ mod directories;
 mod full_disk;
 mod graceful_stop;
 mod health;
+mod keyring;
+mod keyutils;
 mod limits;
 mod locked;
 mod memory_bound;

@@ -35,7 +35,8 @@ pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
 pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let here = pair.server("both");
-    let keys = |side: &str| (0..300).map(|n| format!("{side}-{n}")).collect::<Vec<_>>();
+    let count = setup.facts.many(300);
+    let keys = |side: &str| (0..count).map(|n| format!("{side}-{n}")).collect::<Vec<_>>();
     let (python, server) = (keys("python"), keys("server"));
     let request = json!({
         "do": "put_one_by_one", "collection": "both", "keys": python, "value": r#"{"by": "p"}"#,
@@ -54,7 +55,7 @@ pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
     let request = json!({ "do": "get_many", "collection": "both", "keys": all });
     let answer = pair.python.call(&request)?;
     let found = answer.as_array().map(|values| values.iter().filter(|one| !one.is_null()).count());
-    expect_equal("how many entries Python finds", found, Some(600))
+    expect_equal("how many entries Python finds", found, Some(count * 2))
 }
 
 /// Two Python processes and the server write the same keys.
@@ -67,8 +68,9 @@ pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     for python in [&mut pair.python, &mut second] {
         python.put("same", "key-0", "{}")?;
     }
-    let keys: Vec<String> = (0..100).map(|n| format!("key-{n}")).collect();
-    let large = |by: &str| format!(r#"{{"by": "{by}", "pad": "{}"}}"#, by.repeat(40_000));
+    let keys: Vec<String> = (0..setup.facts.many(100)).map(|n| format!("key-{n}")).collect();
+    let bytes = setup.facts.large(40_000);
+    let large = |by: &str| format!(r#"{{"by": "{by}", "pad": "{}"}}"#, by.repeat(bytes));
     let request = |by: &str| json!({ "do": "put_one_by_one", "collection": "same", "keys": keys, "value": large(by) });
     pair.python.send(&request("p"))?;
     second.send(&request("q"))?;

@@ -47,6 +47,9 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for setup in ALL.iter().filter(|setup| setup.python.is_some()) {
         for (name, run) in &cases {
+            if *name == "both_open::many_processes" && !setup.facts.rewritten_at_once {
+                continue;
+            }
             let (run, runtime) = (*run, Arc::clone(&runtime));
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
                 runtime.block_on(run(setup)).map_err(|failure| failure.to_string().into())

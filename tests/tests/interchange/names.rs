@@ -57,8 +57,8 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
     let mut collections = owned(PLAIN);
     let mut keys = owned(PLAIN);
     match setup.name {
-        // The key is text in a row.
-        "disk" | "multidisk" => {
+        // The key is text in a row, or an attribute of an item.
+        "disk" | "multidisk" | "keyring" => {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
         }

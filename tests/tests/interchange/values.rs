@@ -78,7 +78,7 @@ pub(crate) async fn large(setup: &'static Setup) -> Outcome {
     let store = pair.client.get_store(setup.name).await?;
     let limit = usize::try_from(store.limits.unwrap_or_default().value_bytes_max)?;
     for size in SIZES.iter().filter(|size| limit == 0 || **size < limit) {
-        let text = text_of(*size);
+        let text = text_of(setup.facts.large(*size));
         pair.python.put("large", "python", &text)?;
         pair.expect_server("large", "python", &text).await?;
         pair.server("large").put("server", text.clone()).await?;
@@ -127,13 +127,14 @@ pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
 pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     let here = pair.server("many");
+    let count = setup.facts.many(300);
     let text = |n: usize| match n % 50 {
         49 => text_of(40_000 + n),
         _ => format!(r#"{{"n": {n}}}"#),
     };
-    let keys = |side: &str| (0..300).map(|n| format!("{side}_{n}")).collect::<Vec<_>>();
+    let keys = |side: &str| (0..count).map(|n| format!("{side}_{n}")).collect::<Vec<_>>();
     let (python, server) = (keys("python"), keys("server"));
-    let texts: Vec<String> = (0..300).map(text).collect();
+    let texts: Vec<String> = (0..count).map(text).collect();
     pair.python.call(&json!({
         "do": "put_many", "collection": "many", "keys": python, "values": texts, "ttl": null,
     }))?;
@@ -155,9 +156,13 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     }
 
     let request = json!({ "do": "delete_many", "collection": "many", "keys": server });
-    expect_equal("Python delete_many", pair.python.call(&request)?, json!(300))?;
+    expect_equal("Python delete_many", pair.python.call(&request)?, json!(count))?;
     let answer = here.delete_many(&python).await?;
-    expect_equal(here.describe("DeleteMany", &"python_…"), answer.deleted_count, 300)?;
+    expect_equal(
+        here.describe("DeleteMany", &"python_…"),
+        answer.deleted_count,
+        i64::try_from(count)?,
+    )?;
     let left = found(here.get_many(&[python, server].concat()).await?)?;
     let left = left.iter().find(|(_, value)| value.is_some());
     expect_equal(here.describe("GetMany", &"all"), left, None)
