@@ -9,5 +9,7 @@ export {
   CONNECT_TIMEOUT_MS,
   MESSAGE_BYTES_MAX,
   type NodeOptions,
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
   type TlsOptions,
 } from "./node/options.js";

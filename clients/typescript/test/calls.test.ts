@@ -284,6 +284,28 @@ test("a server that is restarted is found again", async () => {
   await third.stop();
 });
 
+test("a server that is frozen is given up, and found again", async () => {
+  const server = await startServer();
+  const pings = { pingIntervalMs: 100, pingTimeoutMs: 100 };
+  const impatient = connect(server.url, { ...pings, attemptsMax: 1 });
+  const patient = connect(server.url, pings);
+  await impatient.collection().put("key", { n: 1 });
+  await patient.collection().put("key", { n: 1 });
+  server.freeze();
+  const late = impatient.collection().get("key", { timeoutMs: 50 });
+  await assert.rejects(late, DeadlineExceededError);
+  await assert.rejects(impatient.collection().get("key"), { message: /PING timed out/ });
+  // at once, while the connection that was given up still has its error to tell
+  await impatient.close();
+  const stuck = patient.collection().get("key");
+  setTimeout(() => {
+    server.thaw();
+  }, 250);
+  assert.deepEqual(await stuck, { n: 1 });
+  await patient.close();
+  await server.stop();
+});
+
 test("close lets calls end, and refuses others", async () => {
   const client = await clientOf({
     get: () => new Promise((resolve) => setTimeout(resolve, 200, {})),

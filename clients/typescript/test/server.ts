@@ -14,6 +14,9 @@ export interface Server {
   /** Where it listens, as `HOST:PORT` or `unix:PATH`. */
   readonly place: string;
   readonly url: string;
+  /** Stops it where it is, and lets it go on. */
+  freeze(): void;
+  thaw(): void;
   /** Ends it, gracefully unless told otherwise. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -32,6 +35,8 @@ export async function startServer(
   return {
     place,
     url: place.startsWith("unix:") ? place : `http://${place}`,
+    freeze: () => server.kill("SIGSTOP"),
+    thaw: () => server.kill("SIGCONT"),
     stop: async (signal = "SIGTERM") => {
       if (server.exitCode !== null || server.signalCode !== null) return;
       const ended = new Promise((resolve) => server.once("exit", resolve));

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { ClientHttp2Stream } from "node:http2";
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 
@@ -8,15 +9,13 @@ import { Http2SessionManager, createGrpcTransport } from "@connectrpc/connect-no
 import {
   CONNECT_TIMEOUT_MS,
   MESSAGE_BYTES_MAX,
+  PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
   type NodeOptions,
   type TlsOptions,
 } from "./options.js";
 import { type Target, hostOf, portOf, serverNameOf } from "./target.js";
 
-/** After so long without an answer to a call under way, or of idleness, the server is asked. */
-const PING_INTERVAL_MS = 30_000;
-/** How long it may take to answer that. */
-const PING_TIMEOUT_MS = 10_000;
 /** How long after one attempt to connect the next is made, as long as calls have other ways. */
 const RECONNECT_MS = 1_000;
 
@@ -33,8 +32,9 @@ export class Connection {
     options: NodeOptions,
     interceptors: Interceptor[],
   ) {
-    const keepAlive = { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS };
-    this.#session = new Http2SessionManager(target.url, keepAlive, {
+    const { pingIntervalMs = PING_INTERVAL_MS, pingTimeoutMs = PING_TIMEOUT_MS } = options;
+    const keepAlive = { pingIntervalMs, pingTimeoutMs };
+    this.#session = new SessionManager(target.url, keepAlive, {
       createConnection: () => {
         this.#triedAt = performance.now();
         return open(target, address, options);
@@ -78,6 +78,24 @@ export class Connection {
 
   close(): void {
     this.#session.abort();
+  }
+}
+
+// The base class takes its listener from a session that it gives up, whose error may come after
+// that, once a ping had no answer: without any listener it would end the process.
+class SessionManager extends Http2SessionManager {
+  readonly #listenedTo = new WeakSet<object>();
+
+  override async request(
+    ...args: Parameters<Http2SessionManager["request"]>
+  ): Promise<ClientHttp2Stream> {
+    const stream = await super.request(...args);
+    const { session } = stream;
+    if (session && !this.#listenedTo.has(session)) {
+      this.#listenedTo.add(session);
+      session.on("error", () => undefined);
+    }
+    return stream;
   }
 }
 

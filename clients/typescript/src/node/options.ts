@@ -3,6 +3,12 @@ import type { ClientOptions } from "../options.js";
 /** How long a connection may take to be made, if nothing else is said. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 
+/** After so long without a word from the server, with calls under way, it is asked for one. */
+export const PING_INTERVAL_MS = 30_000;
+
+/** How long it may take to answer that. */
+export const PING_TIMEOUT_MS = 10_000;
+
 /** The largest message taken from the server; what a value may be is the server's limit. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -16,6 +22,13 @@ export interface NodeOptions extends ClientOptions {
   connections?: number;
   /** How long a connection may take to be made. Default: 5,000. */
   connectTimeoutMs?: number;
+  /**
+   * After how long without a word from the server, with calls under way, it is asked for one.
+   * Default: 30,000.
+   */
+  pingIntervalMs?: number;
+  /** How long it may take to answer that, before the connection is given up. Default: 10,000. */
+  pingTimeoutMs?: number;
   /** The largest message taken from the server, in bytes. Default: 64 MiB. */
   messageBytesMax?: number;
 }
