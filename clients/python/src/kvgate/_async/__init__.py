@@ -1,0 +1,1 @@
+"""The client for asyncio. All of it but `transport` is the source of `kvgate._sync`."""
