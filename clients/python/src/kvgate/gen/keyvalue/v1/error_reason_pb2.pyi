@@ -112,6 +112,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED: no role of the caller allows this. It is not said whether
     there is such a store. Metadata: `operation`, if it was one.
     """
+    ERROR_REASON_TOO_MANY_CALLS_PER_SECOND: _ErrorReason.ValueType  # 29
+    """RESOURCE_EXHAUSTED: the caller makes more calls in a second than it may.
+    Retry after the time in RetryInfo. Metadata: `limit`, `limit_name`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed: the `reason` of its `google.rpc.ErrorInfo` is one of these
@@ -207,5 +211,9 @@ now. Retry.
 ERROR_REASON_NOT_ALLOWED: ErrorReason.ValueType  # 28
 """PERMISSION_DENIED: no role of the caller allows this. It is not said whether
 there is such a store. Metadata: `operation`, if it was one.
+"""
+ERROR_REASON_TOO_MANY_CALLS_PER_SECOND: ErrorReason.ValueType  # 29
+"""RESOURCE_EXHAUSTED: the caller makes more calls in a second than it may.
+Retry after the time in RetryInfo. Metadata: `limit`, `limit_name`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
