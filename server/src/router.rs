@@ -84,11 +84,14 @@ impl Router {
             .max_decoding_message_size(message_bytes_max)
             .max_encoding_message_size(usize::MAX);
         // tonic stops unpacking at the largest message
-        key_value = key_value.accept_compressed(CompressionEncoding::Gzip);
-        store = store.accept_compressed(CompressionEncoding::Gzip);
+        for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Zstd] {
+            key_value = key_value.accept_compressed(encoding);
+            store = store.accept_compressed(encoding);
+        }
         for encoding in compression {
             let encoding = match encoding {
                 Compression::Gzip => CompressionEncoding::Gzip,
+                Compression::Zstd => CompressionEncoding::Zstd,
             };
             key_value = key_value.send_compressed(encoding);
             store = store.send_compressed(encoding);

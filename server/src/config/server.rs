@@ -68,9 +68,9 @@ pub(crate) struct Server {
     pub(crate) connections: Connections,
     /// Calls from browsers; without this table they are refused.
     pub(crate) web: Option<Web>,
-    /// How answers are compressed for callers that take it. Off
+    /// How answers are compressed for callers that take it, the first that they take. Off
     /// by default: it costs more than it saves between machines that are near to each
-    /// other. Requests may be compressed whatever stands here.
+    /// other. Requests may be compressed in each of these ways, whatever stands here.
     pub(crate) compression: Vec<Compression>,
     /// What is logged, and how.
     pub(crate) log: Log,
@@ -125,6 +125,8 @@ impl Default for Log {
 pub(crate) enum Compression {
     /// What every gRPC library has.
     Gzip,
+    /// Faster and smaller.
+    Zstd,
 }
 
 /// The form of a line of the log.
