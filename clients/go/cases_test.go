@@ -56,12 +56,10 @@ func TestCases(t *testing.T) {
 		Steps json.RawMessage
 	}
 	must(t, json.Unmarshal(text, &cases))
-	// A server that nobody else uses: cull counts what others leave behind.
-	config, err := os.ReadFile(casesPath + "/kvgate.toml")
-	must(t, err)
-	client := connect(t, startServer(t, string(config)).address)
 	for _, each := range cases {
 		t.Run(each.Name, func(t *testing.T) {
+			// Of a server that no other case uses: cull counts what they leave behind.
+			client := connect(t, startServer(t, casesConfig(t)).address)
 			var steps []step
 			filledIn := bytes.ReplaceAll(each.Steps, []byte("{collection}"), []byte(each.Name))
 			decoder := json.NewDecoder(bytes.NewReader(filledIn))

@@ -45,10 +45,13 @@ func (c *Collection) StreamPutMany(
 			return l.stored, err
 		}
 	}
-	if err := l.finish(); err != nil {
-		return l.stored, errors.Join(failed, err)
+	switch err := l.finish(); {
+	case err != nil && failed != nil:
+		return l.stored, errors.Join(err, failed)
+	case err != nil:
+		return l.stored, err
 	}
-	// All that was sent is stored, so an entry that could not be is the first that isn't.
+	// All that was sent is stored: what could not be sent is the first that isn't.
 	var failure *Error
 	if errors.As(failed, &failure) && failure.PutMany == nil {
 		failure.PutMany = &PutManyFailure{Acknowledged: l.stored}

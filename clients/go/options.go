@@ -46,8 +46,8 @@ func WithAttemptsMax(attempts int) Option {
 	return func(s *settings) { s.attemptsMax = attempts }
 }
 
-// WithConnections says how many connections, to each address, share the load. One does tens of
-// thousands of calls in a second; more help programs that make many at once.
+// WithConnections says how many connections, to each address, share the load. More than one help
+// programs that make many calls at once.
 func WithConnections(count int) Option {
 	return func(s *settings) { s.connections = count }
 }
@@ -58,7 +58,8 @@ func WithMessageBytesMax(bytes int) Option {
 }
 
 // WithKeepalive says after how long without a word from the server a connection with calls is asked
-// whether it lives, and how long its answer may take.
+// whether it lives, and how long its answer may take. gRPC takes a shorter interval than 10 seconds as
+// 10 seconds.
 func WithKeepalive(interval, timeout time.Duration) Option {
 	return func(s *settings) { s.keepaliveInterval, s.keepaliveTimeout = interval, timeout }
 }
