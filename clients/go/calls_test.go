@@ -141,13 +141,25 @@ func TestValuesThatDoNotFitTheType(t *testing.T) {
 	users := connect(t, address).Collection("misfits")
 	must(t, users.Put(t.Context(), "key", []byte(`{"visits": "secret"}`)))
 	_, err := kvgate.Get[user](t.Context(), users, "key")
+	var failed *kvgate.DecodeError
 	var misfit *json.UnmarshalTypeError
-	equal(t, errors.As(err, &misfit), true)
-	equal(t, err.Error(), `kvgate: the value's "visits" doesn't fit kvgate_test.user`)
+	equal(t, errors.As(err, &failed) && errors.As(err, &misfit), true)
+	equal(t, failed.Key, "key")
+	equal(t, err.Error(), `kvgate: "visits" of a value doesn't fit kvgate_test.user`)
 	must(t, users.Put(t.Context(), "key", []byte(`{"visits": 98765432109876543210}`)))
 	_, err = kvgate.Get[user](t.Context(), users, "key")
 	if err == nil || strings.Contains(err.Error(), "9876") {
 		t.Errorf("the error should not show the value: %v", err)
+	}
+}
+
+func TestDecodingIntoNoPointer(t *testing.T) {
+	entry := kvgate.Entry{Key: "key", Value: []byte(`{"name": "Ada"}`)}
+	for _, into := range []any{nil, user{}, (*user)(nil)} {
+		var failed *kvgate.DecodeError
+		err := entry.Decode(into)
+		equal(t, errors.As(err, &failed), true)
+		equal(t, strings.Contains(err.Error(), "Ada"), false)
 	}
 }
 

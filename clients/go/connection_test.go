@@ -14,7 +14,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	_ "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/kvgate/kvgate/clients/go"
@@ -345,6 +347,37 @@ type = "memory"
 	careful := connect(t, s.address, kvgate.WithMessageBytesMax(1<<20))
 	_, err = careful.Collection("large").Get(t.Context(), "key")
 	mustBe(t, err, kvgate.ErrResourceExhausted)
+}
+
+func TestCompressedAnswers(t *testing.T) {
+	config := "[server]\ncompression = [\"gzip\"]\n[stores.main]\ntype = \"memory\"\n"
+	watch := &payloads{}
+	client := connect(t, startServer(t, config).address,
+		kvgate.WithDialOptions(grpc.WithStatsHandler(watch)))
+	collection := client.Collection("compressed")
+	text := []byte(`{"text":"` + strings.Repeat("x", 100_000) + `"}`)
+	must(t, collection.Put(t.Context(), "key", text))
+	entry, err := collection.Get(t.Context(), "key")
+	must(t, err)
+	equal(t, string(entry.Value) == string(text), true)
+	if watch.length < len(text) || watch.compressed > watch.length/10 {
+		t.Errorf("%d bytes were compressed to %d", watch.length, watch.compressed)
+	}
+}
+
+// payloads has the lengths of the last message that came.
+type payloads struct{ length, compressed int }
+
+func (*payloads) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+func (*payloads) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+func (*payloads) HandleConn(context.Context, stats.ConnStats) {}
+
+func (p *payloads) HandleRPC(_ context.Context, event stats.RPCStats) {
+	if payload, is := event.(*stats.InPayload); is {
+		p.length, p.compressed = payload.Length, payload.CompressedLength
+	}
 }
 
 // until waits for a condition.

@@ -33,8 +33,8 @@
 //
 // # Errors
 //
-// A missing key is [ErrNotFound]. Every other failure of a call is an [*Error] and matches one of
-// the Err variables by errors.Is.
+// A missing key is [ErrNotFound]. Every other call that fails returns an [*Error], which errors.Is
+// finds to be one of the Err variables. A value that doesn't fit its type is a [*DecodeError].
 package kvgate
 
 // Version is the version of this client.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"reflect"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -29,9 +30,16 @@ type Entry struct {
 	ExpiresAt time.Time
 }
 
-// Decode reads the value by encoding/json.
+// Decode reads the value by encoding/json. If it doesn't fit, the error is a [*DecodeError].
 func (e Entry) Decode(into any) error {
-	return decode(e.Value, into)
+	if text, is := into.(*json.RawMessage); is {
+		*text = e.Value
+		return nil
+	}
+	if err := json.Unmarshal(e.Value, into); err != nil {
+		return &DecodeError{Key: e.Key, Into: reflect.TypeOf(into), cause: err}
+	}
+	return nil
 }
 
 // String says which entry it is, and how large.

@@ -2,8 +2,10 @@ package kvgate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -13,7 +15,8 @@ import (
 // ErrNotFound is returned for a key that has no entry. It is no [*Error].
 var ErrNotFound = errors.New("kvgate: no entry has this key")
 
-// What errors.Is finds in an [*Error].
+// What errors.Is finds in an [*Error]. What callers can do nothing about, such as a fault of the server
+// (codes.Internal), is none of these.
 var (
 	// ErrInvalidArgument: a name, value, ttl or page size that kvgate doesn't take; see Error.Field.
 	ErrInvalidArgument = errors.New("kvgate: invalid argument")
@@ -128,6 +131,35 @@ func (e *Error) Unwrap() error {
 // GRPCStatus is for status.FromError and status.Code.
 func (e *Error) GRPCStatus() *status.Status {
 	return status.New(e.Code, e.Message)
+}
+
+// DecodeError is a value that doesn't fit the type that it was to be read into. Unlike the error of
+// encoding/json that lies below it, it shows nothing of the value.
+type DecodeError struct {
+	// Key is the key of the entry.
+	Key string
+	// Into is the type of what the value was to be read into: a pointer, if it is as it should be.
+	Into reflect.Type
+
+	cause error
+}
+
+// Error says which part of the value doesn't fit, if one is to blame.
+func (e *DecodeError) Error() string {
+	into := e.Into
+	if into != nil && into.Kind() == reflect.Pointer {
+		into = into.Elem()
+	}
+	var misfit *json.UnmarshalTypeError
+	if errors.As(e.cause, &misfit) && misfit.Field != "" {
+		return fmt.Sprintf("kvgate: %q of a value doesn't fit %v", misfit.Field, into)
+	}
+	return fmt.Sprintf("kvgate: a value can't be read as %v", into)
+}
+
+// Unwrap gives the error of encoding/json.
+func (e *DecodeError) Unwrap() error {
+	return e.cause
 }
 
 const (

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"reflect"
 )
 
 // Get returns the value of a key, read by encoding/json, or ErrNotFound.
@@ -134,38 +133,4 @@ func encode(value any, field string) (json.RawMessage, error) {
 		return nil, failure
 	}
 	return bytes.TrimSuffix(written.Bytes(), []byte("\n")), nil
-}
-
-func decode(value json.RawMessage, into any) error {
-	if text, is := into.(*json.RawMessage); is {
-		*text = value
-		return nil
-	}
-	if err := json.Unmarshal(value, into); err != nil {
-		return &decodeError{into: reflect.TypeOf(into), cause: err}
-	}
-	return nil
-}
-
-// decodeError says that a value doesn't fit a type. Unlike the error of encoding/json that lies
-// below it, it shows nothing of the value.
-type decodeError struct {
-	into  reflect.Type
-	cause error
-}
-
-func (e *decodeError) Error() string {
-	into := e.into
-	if into != nil && into.Kind() == reflect.Pointer {
-		into = into.Elem()
-	}
-	var misfit *json.UnmarshalTypeError
-	if errors.As(e.cause, &misfit) && misfit.Field != "" {
-		return fmt.Sprintf("kvgate: the value's %q doesn't fit %v", misfit.Field, into)
-	}
-	return fmt.Sprintf("kvgate: the value can't be read as %v", into)
-}
-
-func (e *decodeError) Unwrap() error {
-	return e.cause
 }
