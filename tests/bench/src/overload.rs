@@ -63,11 +63,11 @@ pub(crate) fn run(args: &Overload) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{}\n{CALLS_MAX} calls at the same time, Put of a Disk store\n", cpus.describe());
     let (mut p50, mut p99, mut rates) = (Vec::new(), Vec::new(), Vec::new());
-    let duration = Duration::from_secs(args.seconds);
+    let (dataset, duration) = (Dataset::new(), Duration::from_secs(args.seconds));
     for round in 1..=args.rounds {
-        let full = runtime.block_on(closed(&server, duration))?.sorted();
+        let full = runtime.block_on(closed(&server, dataset, duration))?.sorted();
         let capacity = rate(full.accepted.len(), duration);
-        let over = runtime.block_on(open(&server, 2.0 * capacity, duration))?.sorted();
+        let over = runtime.block_on(open(&server, dataset, 2.0 * capacity, duration))?.sorted();
         let accepted = rate(over.accepted.len(), duration);
         let figure = |took: &[u32], percent| {
             percentile(took, percent).map(|nanoseconds| f64::from(nanoseconds) / 1e6)
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Overload) -> Result<()> {
 }
 
 /// Each caller calls again when it is answered.
-async fn closed(server: &Server, duration: Duration) -> Result<Outcome> {
+async fn closed(server: &Server, dataset: Dataset, duration: Duration) -> Result<Outcome> {
     let connections = connect(server).await?;
     let from = Instant::now() + WARM_UP;
     let mut callers = JoinSet::new();
@@ -112,7 +112,7 @@ async fn closed(server: &Server, duration: Duration) -> Result<Outcome> {
         let connection = connections[caller % CONNECTIONS].clone();
         callers.spawn(async move {
             let mut outcome = Outcome::default();
-            for key in Dataset::new().walk(caller) {
+            for key in dataset.walk(caller) {
                 let begun = Instant::now();
                 let answer = put(connection.clone(), key.clone()).await?;
                 if begun >= from + duration {
@@ -135,9 +135,14 @@ async fn closed(server: &Server, duration: Duration) -> Result<Outcome> {
 }
 
 /// So many calls a second, whether they are answered or not.
-async fn open(server: &Server, per_second: f64, duration: Duration) -> Result<Outcome> {
+async fn open(
+    server: &Server,
+    dataset: Dataset,
+    per_second: f64,
+    duration: Duration,
+) -> Result<Outcome> {
     let connections = connect(server).await?;
-    let keys = Dataset::new().keys();
+    let keys = dataset.keys();
     let begun = Instant::now();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
