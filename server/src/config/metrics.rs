@@ -38,7 +38,7 @@ pub(crate) struct Metrics {
 }
 
 fn minute() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 
 impl Metrics {

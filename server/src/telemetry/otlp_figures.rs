@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 /// What OpenTelemetry calls a figure of ours, and its unit. The rules are those of its
-/// specification "Prometheus and OpenMetrics Compatibility", backwards.
+/// specification on compatibility with Prometheus, backwards.
 const NAMES: [(&str, &str, &str); 19] = [
     ("db_client_operation_duration_seconds", "db.client.operation.duration", "s"),
     ("kvgate_build_info", "kvgate.build.info", "1"),
@@ -61,14 +61,14 @@ pub(super) fn metric(family: &MetricFamily, span: Span) -> Option<Metric> {
     let data = match family.get_field_type() {
         MetricType::COUNTER => Data::Sum(Sum {
             data_points: read
-                .map(|metric| number(metric, metric.get_counter().value(), span))
+                .map(|metric| number(metric, metric.get_counter().get_value(), span))
                 .collect(),
             aggregation_temporality: AggregationTemporality::Cumulative.into(),
             is_monotonic: true,
         }),
         MetricType::GAUGE => Data::Gauge(Gauge {
             data_points: read
-                .map(|metric| number(metric, metric.get_gauge().value(), span))
+                .map(|metric| number(metric, metric.get_gauge().get_value(), span))
                 .collect(),
         }),
         MetricType::HISTOGRAM => Data::Histogram(Histogram {
