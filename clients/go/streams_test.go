@@ -107,9 +107,10 @@ func TestASourceThatFailsEndsTheLoad(t *testing.T) {
 
 func TestASourceAndALoadThatFailBothSaySo(t *testing.T) {
 	s := startStub(t, nil, down)
+	// The second of two batches fails, so that both are sent before the load can fail.
 	broken := errors.New("the source failed")
 	source := func(yield func(kvgate.NewEntry, error) bool) {
-		for entry, err := range entries(2_500) {
+		for entry, err := range entries(2_000) {
 			if !yield(entry, err) {
 				return
 			}
