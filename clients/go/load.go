@@ -80,7 +80,7 @@ func encodeEntries(
 
 // load is a bulk load: batches on their way to the server, of which a few wait for acknowledgement.
 type load struct {
-	ctx      context.Context //nolint:containedctx // of one call
+	ctx      context.Context // of this one call
 	calls    *calls
 	end      context.CancelFunc
 	call     grpc.BidiStreamingClient[keyvaluev1.StreamPutManyRequest, keyvaluev1.StreamPutManyResponse]
