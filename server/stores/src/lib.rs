@@ -15,12 +15,18 @@ use serde_json::Value;
 pub mod disk;
 #[cfg(feature = "filetree")]
 pub mod filetree;
+#[cfg(any(feature = "disk", feature = "rocksdb"))]
+mod local;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "multidisk")]
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(any(feature = "disk", feature = "rocksdb"))]
+mod ordered;
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 #[cfg(feature = "simple")]
 pub mod simple;
 
@@ -158,5 +164,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "rocksdb",
+        title: "RocksDB",
+        summary: "a RocksDB database of this server's own",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "itself",
+        adapter: adapter!("rocksdb", rocksdb::Config),
     },
 ];

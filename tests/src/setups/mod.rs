@@ -11,6 +11,10 @@ mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_small;
 mod simple;
 
 use std::path::Path;
@@ -19,7 +23,7 @@ use kvgate_proto::v1::Stability;
 
 use crate::failure::Outcome;
 
-/// All setups.
+/// All setups of the stores that are compiled in.
 pub const ALL: &[Setup] = &[
     memory::SETUP,
     memory_prefixed::SETUP,
@@ -31,6 +35,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    #[cfg(feature = "rocksdb")]
+    rocksdb::SETUP,
+    #[cfg(feature = "rocksdb")]
+    rocksdb_small::SETUP,
 ];
 
 /// One way to run a store.

@@ -13,5 +13,7 @@ mod locked;
 mod memory_bound;
 mod million;
 mod reflection;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 mod slow_callers;
 mod wrappers;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use kvgate_core::{Error, Kind, Result};
 
-use crate::disk::{Cache, fault};
+use crate::disk::Cache;
+use crate::local;
 
 /// What file systems put into their own root.
 const NOT_OURS_EITHER: &str = "lost+found";
@@ -25,7 +26,7 @@ pub(super) fn check(directory: &Path) -> Result<()> {
              `type = \"disk\"`"
         )));
     }
-    let reading = |e| fault::io(format!("reading directory {shown}"), e);
+    let reading = |e| local::fault(format!("reading directory {shown}"), e);
     for item in fs::read_dir(directory).map_err(reading)? {
         let item = item.map_err(reading)?;
         if !is_collection(&item.path()).map_err(reading)? {
@@ -38,7 +39,7 @@ pub(super) fn check(directory: &Path) -> Result<()> {
         }
     }
     let probe = directory.join(PROBE);
-    let writing = |e| fault::io(format!("directory {shown} can't be written to"), e);
+    let writing = |e| local::fault(format!("directory {shown} can't be written to"), e);
     fs::write(&probe, []).map_err(writing)?;
     fs::remove_file(&probe).map_err(writing)
 }
