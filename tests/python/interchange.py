@@ -10,32 +10,83 @@ import json
 import sys
 from pathlib import Path
 
+from glide import (
+    GlideClientConfiguration,
+    GlideClusterClientConfiguration,
+    NodeAddress,
+)
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.memcached import MemcachedStore
+from key_value.aio.stores.redis import RedisStore
+from key_value.aio.stores.valkey import ValkeyStore
+
+# How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
+# own default is 250.
+VALKEY_TIMEOUT_MS = 10_000
 
 
-def open_store(kind: str, directory: Path):
-    """Opens a store over a directory, which need not exist."""
-    if kind == "disk":
-        return DiskStore(directory=directory)
-    if kind == "multidisk":
-        return MultiDiskStore(base_directory=directory)
-    if kind == "filetree":
-        return FileTreeStore(data_directory=directory)
-    if kind == "filetree_v1":
-        directory.mkdir(parents=True, exist_ok=True)
-        return FileTreeStore(
-            data_directory=directory,
-            key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(directory),
-            collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(
-                directory
-            ),
+def open_disk(directory: str):
+    return DiskStore(directory=directory)
+
+
+def open_multidisk(directory: str):
+    return MultiDiskStore(base_directory=Path(directory))
+
+
+def open_filetree(directory: str):
+    return FileTreeStore(data_directory=directory)
+
+
+def open_filetree_v1(directory: str):
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    return FileTreeStore(
+        data_directory=path,
+        key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
+        collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
+    )
+
+
+def open_memcached(host: str, port: int):
+    return MemcachedStore(host=host, port=port)
+
+
+def open_redis(host: str, port: int):
+    return RedisStore(host=host, port=port)
+
+
+def open_valkey(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClientConfiguration(addresses, request_timeout=VALKEY_TIMEOUT_MS)
+    )
+
+
+def open_valkey_cluster(host: str, port: int):
+    addresses = [NodeAddress(host, port)]
+    return ValkeyStore(
+        config=GlideClusterClientConfiguration(
+            addresses, request_timeout=VALKEY_TIMEOUT_MS
         )
-    raise ValueError(f"no store of kind {kind}")
+    )
+
+
+# Each opens a store over what `at` says; a directory need not exist.
+OPEN = {
+    "disk": open_disk,
+    "multidisk": open_multidisk,
+    "filetree": open_filetree,
+    "filetree_v1": open_filetree_v1,
+    "memcached": open_memcached,
+    "redis": open_redis,
+    "valkey": open_valkey,
+    "valkey_cluster": open_valkey_cluster,
+}
 
 
 def text(value: dict | None) -> str | None:
@@ -49,8 +100,8 @@ class Driver:
     def __init__(self) -> None:
         self.store = None
 
-    async def open(self, kind: str, directory: str) -> None:
-        self.store = open_store(kind, Path(directory))
+    async def open(self, kind: str, at: dict) -> None:
+        self.store = OPEN[kind](**at)
 
     async def put(
         self, collection: str, key: str, value: str, ttl: float | None

@@ -6,15 +6,20 @@
 
 pub mod case;
 pub mod cases;
+pub mod certificates;
 pub mod client;
 pub mod context;
+pub mod daemon;
 pub mod failure;
 pub mod folder;
 pub mod mount;
 pub mod need;
+pub mod ports;
 pub mod process_figures;
+pub mod proxy;
 pub mod python;
 pub mod raw;
+pub mod redis;
 pub mod rpc_error;
 pub mod running;
 pub mod server;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
+use crate::setups::Setup;
 
 /// How long Python may take for one request.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -21,9 +22,12 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts Python and opens a store: `kind` is `disk`, `multidisk`,
-    /// `filetree` or `filetree_v1`.
-    pub fn open(kind: &str, directory: &Path) -> Outcome<Self> {
+    /// Starts Python and opens the store over a setup's entries, `at` what
+    /// [`Running::python`] says.
+    ///
+    /// [`Running::python`]: crate::running::Running::python
+    pub fn open(setup: &Setup, at: &Value) -> Outcome<Self> {
+        let kind = setup.python.ok_or_else(|| Failure::new("Python has no such store"))?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/interchange.py");
         let mut child = Command::new(interpreter()?)
             .arg(script)
@@ -42,7 +46,7 @@ impl Python {
             }
         });
         let mut python = Self { child, requests, answers };
-        python.call(&json!({ "do": "open", "kind": kind, "directory": directory }))?;
+        python.call(&json!({ "do": "open", "kind": kind, "at": at }))?;
         Ok(python)
     }
 

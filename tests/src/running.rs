@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use crate::failure::Outcome;
 use crate::folder::{Folder, SERVER_SETTINGS};
@@ -27,10 +28,10 @@ pub struct Prepared {
 
 impl Prepared {
     /// Starts the setup's backend and writes the server's configuration.
-    pub fn new(setup: &Setup) -> Outcome<Self> {
+    pub async fn new(setup: &Setup) -> Outcome<Self> {
         let folder = Folder::new()?;
-        let backend = match setup.backend {
-            Some(start) => Some(start(&folder.path("backend"))?),
+        let backend = match &setup.backend {
+            Some(backend) => Some((backend.start)(folder.path("backend")).await?),
             None => None,
         };
         let prepared = Self { backend, folder };
@@ -45,6 +46,19 @@ impl Prepared {
     /// Where the store keeps its data, if it keeps it in files.
     pub fn data(&self) -> PathBuf {
         self.folder.path("data")
+    }
+
+    /// What Python's store over the same entries is opened with.
+    pub fn python(&self) -> Value {
+        match &self.backend {
+            Some(backend) => backend.python(),
+            None => json!({ "directory": self.data() }),
+        }
+    }
+
+    /// The setup's backend, if it has one.
+    pub fn backend(&self) -> Option<&dyn Backend> {
+        self.backend.as_deref()
     }
 
     /// Starts the server.
@@ -65,7 +79,7 @@ pub struct Running {
 impl Running {
     /// Starts the setup's backend and a server.
     pub async fn start(setup: &Setup) -> Outcome<Self> {
-        Prepared::new(setup)?.start().await
+        Prepared::new(setup).await?.start().await
     }
 
     /// Stops the server; what it left stays.
@@ -84,7 +98,12 @@ impl Running {
 
     /// The setup's backend, if it has one.
     pub fn backend(&self) -> Option<&dyn Backend> {
-        self.prepared.backend.as_deref()
+        self.prepared.backend()
+    }
+
+    /// What Python's store over the same entries is opened with.
+    pub fn python(&self) -> Value {
+        self.prepared.python()
     }
 
     /// Where the store keeps its data, if it keeps it in files.

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
+
 use crate::failure::{Failure, Outcome};
 
 /// How long a condition may take before its test fails. Generous: tests share
@@ -30,6 +32,24 @@ pub async fn within<T>(
         }
         if start.elapsed() > patience {
             return Err(Failure::new(format!("waited {patience:?} in vain until {what}")));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Like [`until`], where the future must be `Send`: it can't be known of those that
+/// async closures make.
+pub async fn until_boxed<'a, T>(
+    what: impl Display,
+    condition: impl Fn() -> BoxFuture<'a, Outcome<Option<T>>>,
+) -> Outcome<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = condition().await? {
+            return Ok(answer);
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(Failure::new(format!("waited {PATIENCE:?} in vain until {what}")));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kvgate_tests::failure::{Failure, Outcome};
-use kvgate_tests::running::{Running, Stop};
+use kvgate_tests::running::{Prepared, Running, Stop};
 use kvgate_tests::setups::ALL;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
@@ -56,10 +56,24 @@ async fn rocksdb() -> Outcome {
     compare("rocksdb.txt", &keys_and_values(&data.path)?)
 }
 
+/// Every backend, as it is set up under the name of its store.
+#[tokio::test(flavor = "multi_thread")]
+async fn backends() -> Outcome {
+    for setup in ALL.iter().filter(|it| it.backend.is_some() && it.name == it.facts.store_type) {
+        let data = write_entries(setup.name).await?;
+        let backend = data.prepared.backend();
+        let backend = backend.ok_or_else(|| Failure::new("the setup has no backend"))?;
+        let contents = backend.contents().await?;
+        let lines: Vec<_> = contents.lines().map(|line| cut(&masked_times(line))).collect();
+        compare(&format!("{}.txt", setup.name), &(lines.join("\n") + "\n"))?;
+    }
+    Ok(())
+}
+
 /// A stopped server's data, removed when dropped.
 struct Data {
     path: PathBuf,
-    _prepared: kvgate_tests::running::Prepared,
+    prepared: Prepared,
 }
 
 /// Writes the same entries as ever: plain and odd names, with and without a
@@ -87,7 +101,7 @@ async fn write_entries(setup: &str) -> Outcome<Data> {
     client.collection("", "a/b::c é").put("key", r#"{"collection":"odd"}"#).await?;
     client.collection("", &"c".repeat(300)).put("key", r#"{"collection":"long"}"#).await?;
     let prepared = running.stop(Stop::Gracefully).await?;
-    Ok(Data { path: prepared.data(), _prepared: prepared })
+    Ok(Data { path: prepared.data(), prepared })
 }
 
 fn compare(name: &str, found: &str) -> Outcome {

@@ -115,6 +115,11 @@ pub fn hybrid_v1(name: &str, chars_max: usize, allowed: impl Fn(char) -> bool) -
     Some(format!("S_{cut}"))
 }
 
+/// py-key-value's name for one that is too long: `H_` and its SHA-256.
+pub fn hashed(name: &str) -> String {
+    format!("H_{}", sha256_hex(name))
+}
+
 /// Each run of characters that are not allowed becomes one `_`; a name that is
 /// nothing but such a run becomes empty, as in py-key-value.
 fn replace_runs(name: &str, allowed: impl Fn(char) -> bool) -> String {

@@ -6,7 +6,6 @@
 //! `server.rs`, `limits.rs` and `stores.rs`). Whatever is wrong on the way becomes
 //! a [`Problem`], and all of them are reported together.
 
-mod duration;
 mod environment;
 mod formats;
 mod limits;

@@ -4,12 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use kvgate_core::read_settings;
+use kvgate_core::{duration, read_settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::duration;
 use super::limits::Limits;
 use super::part::Part;
 use super::path;

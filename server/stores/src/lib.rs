@@ -17,6 +17,8 @@ pub mod disk;
 pub mod filetree;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod local;
+#[cfg(feature = "memcached")]
+pub mod memcached;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "multidisk")]
@@ -25,10 +27,16 @@ pub mod multidisk;
 pub mod null;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;
 #[cfg(feature = "simple")]
 pub mod simple;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "valkey")]
+pub mod valkey;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +172,33 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "memcached",
+        title: "Memcached",
+        summary: "items in memcached, on one host or several",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "memcached 1.6 and py-key-value-aio 0.5.0",
+        adapter: adapter!("memcached", memcached::Config),
+    },
+    StoreType {
+        word: "redis",
+        title: "Redis",
+        summary: "Redis: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("redis", redis::Config),
+    },
+    StoreType {
+        word: "valkey",
+        title: "Valkey",
+        summary: "Valkey: one server, a cluster, or by Sentinel",
+        stability: Stability::Stable,
+        for_production: true,
+        tested_with: "Valkey 8.0 and py-key-value-aio 0.5.0",
+        adapter: adapter!("valkey", valkey::Config),
     },
     StoreType {
         word: "rocksdb",

@@ -68,7 +68,11 @@ async fn request_too_large(context: Context) -> Outcome {
 
 async fn response_too_large(context: Context) -> Outcome {
     let here = &context.here;
-    let keys = fill(here, 5, 1 << 20).await?;
+    let size = match usize::try_from(context.limits.value_bytes_max)? {
+        0 => 1 << 20,
+        limit => (limit / 2).min(1 << 20),
+    };
+    let keys = fill(here, (5 << 20) / size, size).await?;
     for (call, error) in [
         ("GetMany", here.get_many(&keys).await.err()),
         ("TtlMany", here.ttl_many(&keys).await.err()),

@@ -8,5 +8,6 @@ pub(super) const SETUP: Setup = Setup {
     name: "disk",
     settings: |place| format!("type = \"disk\"\n{}", place.directory_setting()),
     backend: None,
+    python: Some("disk"),
     facts: Facts::of("disk", Stability::Stable),
 };

@@ -10,5 +10,6 @@ pub(super) const SETUP: Setup = Setup {
         format!("type = \"disk\"\ndurability = \"power\"\n{}", place.directory_setting())
     },
     backend: None,
+    python: None,
     facts: Facts::of("disk", Stability::Stable),
 };

@@ -11,5 +11,6 @@ pub(super) const SETUP: Setup = Setup {
         format!("type = \"disk\"\n{wrap}\n{}", place.directory_setting())
     },
     backend: None,
+    python: None,
     facts: Facts::of("disk", Stability::Stable),
 };

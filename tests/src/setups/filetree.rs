@@ -8,5 +8,6 @@ pub(super) const SETUP: Setup = Setup {
     name: "filetree",
     settings: |place| format!("type = \"filetree\"\n{}", place.directory_setting()),
     backend: None,
+    python: Some("filetree"),
     facts: Facts::of("filetree", Stability::Unstable),
 };

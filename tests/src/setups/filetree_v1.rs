@@ -11,6 +11,7 @@ pub(super) const SETUP: Setup = Setup {
         format!("type = \"filetree\"\nsanitize = \"v1\"\n{}", place.directory_setting())
     },
     backend: None,
+    python: Some("filetree_v1"),
     facts: Facts {
         // What the strategies themselves begin a changed name with.
         refused_name_starts: &["H_", "S_"],

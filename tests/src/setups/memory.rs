@@ -11,5 +11,6 @@ pub(super) const SETUP: Setup = Setup {
         String::from("type = \"memory\"\nmax_entries_per_collection = 200000\n")
     },
     backend: None,
+    python: None,
     facts: Facts::of("memory", Stability::NotApplicable),
 };

@@ -19,5 +19,6 @@ pub(super) const SETUP: Setup = Setup {
         )
     },
     backend: None,
+    python: None,
     facts: Facts::of("memory", Stability::NotApplicable),
 };

@@ -7,19 +7,35 @@ mod disk_power;
 mod disk_prefixed;
 mod filetree;
 mod filetree_v1;
+mod memcached;
+mod memcached_hosts;
+mod memcached_password;
+mod memcached_tls;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+mod redis;
+mod redis_cluster;
+mod redis_mtls;
+mod redis_password;
+mod redis_sentinel;
+mod redis_tls;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb_small;
 mod simple;
+mod valkey;
+mod valkey_cluster;
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 use kvgate_proto::v1::Stability;
+use serde_json::Value;
 
 use crate::failure::Outcome;
 
@@ -39,6 +55,18 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
+    memcached::SETUP,
+    memcached_hosts::SETUP,
+    memcached_password::SETUP,
+    memcached_tls::SETUP,
+    redis::SETUP,
+    redis_password::SETUP,
+    redis_tls::SETUP,
+    redis_mtls::SETUP,
+    redis_cluster::SETUP,
+    redis_sentinel::SETUP,
+    valkey::SETUP,
+    valkey_cluster::SETUP,
 ];
 
 /// One way to run a store.
@@ -47,26 +75,83 @@ pub struct Setup {
     pub name: &'static str,
     /// The settings below `[stores.NAME]`, as TOML.
     pub settings: fn(&Place) -> String,
-    /// Starts the backend that the store talks to; absent for a store that is
-    /// its own.
-    pub backend: Option<StartBackend>,
+    /// The backend that the store talks to; absent for a store that is its own.
+    pub backend: Option<RealBackend>,
+    /// The kind of store, in `interchange.py`, by which Python reads the same entries.
+    pub python: Option<&'static str>,
     /// What is special about it.
     pub facts: Facts,
 }
 
-/// Starts a backend that keeps its data below the directory.
-pub type StartBackend = fn(&Path) -> Outcome<Box<dyn Backend>>;
+/// How a setup gets its backend, and what is to be known about it.
+pub struct RealBackend {
+    /// What runs and how it is set up, in a line of `BACKENDS.md`.
+    pub about: &'static str,
+    /// Starts it.
+    pub start: StartBackend,
+    /// Whether what is stored outlives a restart of the backend as it is set up here.
+    pub keeps_entries: bool,
+    /// What a `GetMany` of 1,000 keys costs.
+    pub get_many: GetManyCost,
+}
 
-/// A running backend. Dropping it stops it.
+/// What the backend sees of a `GetMany` of 1,000 keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GetManyCost {
+    /// How often the store waits for the backend, counted by a proxy between the two;
+    /// nothing for backends that can't be behind one.
+    pub round_trips: Option<u64>,
+    /// How many commands the backend counts; nothing if it counts none.
+    pub commands: Option<u64>,
+}
+
+/// Starts a backend that keeps its data below the directory, which does not exist
+/// yet.
+pub type StartBackend = fn(PathBuf) -> BoxFuture<'static, Outcome<Box<dyn Backend>>>;
+
+/// A running backend: one server or several. Dropping it stops it.
+#[async_trait]
 pub trait Backend: Send + Sync {
     /// The settings by which the store finds it, as lines of TOML.
     fn settings(&self) -> String;
 
-    /// Stops it; its data stays.
-    fn stop(&self) -> Outcome;
+    /// The settings by which the store finds it behind a proxy, and where the proxy
+    /// must connect to; nothing for backends that tell their clients themselves where
+    /// they are.
+    fn behind(&self, proxy: SocketAddr) -> Option<String>;
 
-    /// Starts it again, at the same address and with its data.
-    fn start(&self) -> Outcome;
+    /// Where a single server listens.
+    fn address(&self) -> SocketAddr;
+
+    /// Settings with a wrong password, and that password; nothing if it asks for none.
+    fn with_wrong_password(&self) -> Option<(String, &'static str)>;
+
+    /// What Python's store is opened with: the arguments of the setup's function in
+    /// `interchange.py`.
+    fn python(&self) -> Value;
+
+    /// Stops it. Its data stays, if it keeps data at all.
+    async fn stop(&self) -> Outcome;
+
+    /// Starts it again, at the same address.
+    async fn start(&self) -> Outcome;
+
+    /// Holds it: connections stay open, and nothing is answered.
+    fn freeze(&self) -> Outcome;
+
+    /// Lets it go on.
+    fn thaw(&self) -> Outcome;
+
+    /// Stores, without kvgate, something that is no entry where the store keeps this
+    /// key.
+    async fn put_foreign(&self, collection: &str, key: &str) -> Outcome;
+
+    /// Everything that is stored, as text and in a fixed order; for the golden copies.
+    async fn contents(&self) -> Outcome<String>;
+
+    /// How many commands that read or write entries it has carried out so far, by its
+    /// own count; nothing if it does not count them.
+    async fn commands(&self) -> Outcome<Option<u64>>;
 }
 
 /// What a setup's settings are made of.
@@ -81,6 +166,11 @@ impl Place<'_> {
     /// The `directory` setting, as a line of TOML.
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
+    }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
     }
 }
 

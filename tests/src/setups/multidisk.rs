@@ -8,5 +8,6 @@ pub(super) const SETUP: Setup = Setup {
     name: "multidisk",
     settings: |place| format!("type = \"multidisk\"\n{}", place.directory_setting()),
     backend: None,
+    python: Some("multidisk"),
     facts: Facts::of("multidisk", Stability::Stable),
 };

@@ -8,5 +8,6 @@ pub(super) const SETUP: Setup = Setup {
     name: "null",
     settings: |_| String::from("type = \"null\"\n"),
     backend: None,
+    python: None,
     facts: Facts { keeps_entries: false, ..Facts::of("null", Stability::NotApplicable) },
 };

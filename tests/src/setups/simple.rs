@@ -10,5 +10,6 @@ pub(super) const SETUP: Setup = Setup {
     // collection's.
     settings: |_| String::from("type = \"simple\"\nmax_entries = 2000000\n"),
     backend: None,
+    python: None,
     facts: Facts::of("simple", Stability::NotApplicable),
 };

@@ -12,6 +12,8 @@ mod limits;
 mod locked;
 mod memory_bound;
 mod million;
+
+mod redis_moves;
 mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;

@@ -11,8 +11,8 @@ use crate::pair::Pair;
 
 /// The server opens a directory that Python has made and still has open.
 pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
-    let prepared = Prepared::new(setup)?;
-    let mut python = Python::open(setup.name, &prepared.data())?;
+    let prepared = Prepared::new(setup).await?;
+    let mut python = Python::open(setup, &prepared.python())?;
     let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(50_000));
     python.put("first", "small", r#"{"n": 1}"#)?;
     python.put("first", "large", &large)?;
@@ -60,7 +60,7 @@ pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
 /// Two Python processes and the server write the same keys.
 pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
-    let mut second = Python::open(setup.name, &pair.running.data())?;
+    let mut second = Python::open(setup, &pair.running.python())?;
     let here = pair.server("same");
     let keys: Vec<String> = (0..100).map(|n| format!("key-{n}")).collect();
     let large = |by: &str| format!(r#"{{"by": "{by}", "pad": "{}"}}"#, by.repeat(40_000));

@@ -8,8 +8,9 @@ use kvgate_tests::wait::until;
 
 use crate::pair::Pair;
 
-/// What each side says is left may differ by the time between the questions.
-const TOLERANCE: f64 = 1.0;
+/// What each side says is left may differ by the time between the questions, and by the
+/// part of a second that Python can't read from some backends.
+const TOLERANCE: f64 = 2.0;
 
 const TTLS: &[f64] = &[5.5, 3_600.0, 86_400.0 * 365.0 * 20.0];
 
@@ -56,9 +57,12 @@ pub(crate) async fn ends(setup: &'static Setup) -> Outcome {
     pair.python.put_for("expiry", "python", "{}", Some(ttl.as_secs_f64()))?;
     here.put_for("server", "{}", ttl).await?;
     let tolerance = Duration::from_millis(20);
+    // memcached drops an item up to a second early, and Python tells it no later time
+    let python_tolerance =
+        if setup.name == "memcached" { Duration::from_secs(1) } else { tolerance };
     until("what Python has put ends", async || {
         let gone = here.get("python").await?.is_none();
-        let early = gone && since.elapsed() + tolerance < ttl;
+        let early = gone && since.elapsed() + python_tolerance < ttl;
         expect(!early, format!("{} found nothing too early", here.describe("Get", &"python")))?;
         Ok(gone.then_some(()))
     })
@@ -71,7 +75,15 @@ pub(crate) async fn ends(setup: &'static Setup) -> Outcome {
         Ok(gone.then_some(()))
     })
     .await?;
-    expect_equal(here.describe("ListKeys", &""), here.keys("", 0).await?, Vec::<String>::new())
+    if pair.capabilities.list_keys {
+        // a backend's own clock may be coarser than the entry's: Python gives Redis whole
+        // seconds, and a listing there knows nothing else
+        until("what has expired is no longer listed", async || {
+            Ok(here.keys("", 0).await?.is_empty().then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn removed_by_a_put(setup: &'static Setup) -> Outcome {

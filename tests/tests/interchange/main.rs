@@ -1,5 +1,5 @@
 //! Python writes and the server reads, and the other way round: every case for
-//! every store whose files py-key-value-aio shares.
+//! every setup whose entries py-key-value-aio shares.
 //!
 //! Trials are named `<setup>::<theme>::<case>`. They need the virtual
 //! environment that `tests/run` makes.
@@ -19,9 +19,6 @@ use kvgate_tests::failure::Outcome;
 use kvgate_tests::setups::{ALL, Setup};
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
-
-/// The setups whose stored form Python reads.
-const SHARED: &[&str] = &["disk", "multidisk", "filetree", "filetree_v1"];
 
 type Run = fn(&'static Setup) -> LocalBoxFuture<'static, Outcome>;
 
@@ -48,7 +45,7 @@ fn main() -> ExitCode {
     cases.extend(cases!(both_open: python_first, both_write, many_processes));
     cases.extend(cases!(unreadable: nan, nan_in_a_large_value));
     let mut trials = Vec::new();
-    for setup in ALL.iter().filter(|setup| SHARED.contains(&setup.name)) {
+    for setup in ALL.iter().filter(|setup| setup.python.is_some()) {
         for (name, run) in &cases {
             let (run, runtime) = (*run, Arc::clone(&runtime));
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {

@@ -1,34 +1,39 @@
-//! A server and a Python process over one directory.
+//! A server and a Python process over the same entries.
 
 use bytes::Bytes;
+use kvgate_proto::v1::Capabilities;
 use kvgate_tests::client::{Client, Collection};
 use kvgate_tests::failure::{Outcome, expect_equal};
 use kvgate_tests::python::Python;
 use kvgate_tests::running::Running;
 use kvgate_tests::setups::Setup;
 
-/// A server and a Python process over one directory.
+/// A server and a Python process over the same entries.
 pub(crate) struct Pair {
-    /// Python, with the directory open.
+    /// Python, with its store open.
     pub(crate) python: Python,
-    /// A connection to the server, which has the directory open too.
+    /// A connection to the server, which serves the same.
     pub(crate) client: Client,
     setup: &'static Setup,
+    /// What the store can do.
+    pub(crate) capabilities: Capabilities,
     /// The server.
     pub(crate) running: Running,
 }
 
 impl Pair {
-    /// Starts both; the server makes the directory.
+    /// Starts both, the server first.
     pub(crate) async fn open(setup: &'static Setup) -> Outcome<Self> {
         Self::beside(setup, Running::start(setup).await?).await
     }
 
     /// Starts Python beside a server.
     pub(crate) async fn beside(setup: &'static Setup, running: Running) -> Outcome<Self> {
-        let python = Python::open(setup.name, &running.data())?;
+        let python = Python::open(setup, &running.python())?;
         let client = running.server.client().await?;
-        Ok(Self { python, client, setup, running })
+        let store = client.get_store(setup.name).await?;
+        let capabilities = store.capabilities.unwrap_or_default();
+        Ok(Self { python, client, setup, capabilities, running })
     }
 
     /// The server's view of a collection.

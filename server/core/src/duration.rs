@@ -1,5 +1,5 @@
-//! Durations as people write them: `"30s"`, `"1m 30s"`, `"250ms"`, or a number of
-//! seconds.
+//! Durations in settings, as people write them: `"30s"`, `"1m 30s"`, `"250ms"`, or a
+//! number of seconds.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,12 +15,12 @@ const MAX: Duration = Duration::from_hours(365 * 24);
 const EXPECTED: &str = "a duration such as \"1m 30s\" or a number of seconds, up to a year";
 
 /// Reads a duration, for `deserialize_with`.
-pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     deserializer.deserialize_any(DurationVisitor)
 }
 
 /// The schema of a duration, for `schema_with`.
-pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "title": "duration",
         "type": ["string", "number"],

@@ -1,0 +1,65 @@
+//! What happens when a backend is down, slow, restarted, closed to us or holds what
+//! is no entry: every case for every setup that has a backend.
+//!
+//! Trials are named `<setup>::<case>`.
+
+mod availability;
+mod contents;
+mod cost;
+mod credentials;
+mod scene;
+mod stuck;
+mod under_load;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use futures::future::LocalBoxFuture;
+use kvgate_tests::failure::Outcome;
+use kvgate_tests::setups::{ALL, RealBackend, Setup};
+use libtest_mimic::{Arguments, Trial};
+use tokio::runtime::Runtime;
+
+/// Each has a backend and a server of its own; more at once only wait for processors.
+const TEST_THREADS: usize = 4;
+
+/// A setup with its backend.
+#[derive(Clone, Copy)]
+struct Real {
+    setup: &'static Setup,
+    backend: &'static RealBackend,
+}
+
+type Run = fn(Real) -> LocalBoxFuture<'static, Outcome>;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(TEST_THREADS));
+    let runtime = match Runtime::new() {
+        Ok(runtime) => Arc::new(runtime),
+        Err(error) => panic!("starting the runtime: {error}"),
+    };
+    let cases: [(&str, Run); 8] = [
+        ("down_at_start", |real| Box::pin(availability::down_at_start(real))),
+        ("goes_down", |real| Box::pin(availability::goes_down(real))),
+        ("frozen", |real| Box::pin(stuck::frozen(real))),
+        ("stuck_connection", |real| Box::pin(stuck::stuck_connection(real))),
+        ("restarted_under_load", |real| Box::pin(under_load::restarted(real))),
+        ("wrong_password", |real| Box::pin(credentials::wrong_password(real))),
+        ("foreign_content", |real| Box::pin(contents::foreign(real))),
+        ("get_many_cost", |real| Box::pin(cost::get_many(real))),
+    ];
+    let mut trials = Vec::new();
+    for setup in ALL {
+        let Some(backend) = &setup.backend else {
+            continue;
+        };
+        for (name, run) in cases {
+            let (real, runtime) = (Real { setup, backend }, Arc::clone(&runtime));
+            trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
+                runtime.block_on(run(real)).map_err(|failure| failure.to_string().into())
+            }));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
