@@ -9,13 +9,21 @@ use kvgate_tests::mount::Mount;
 use kvgate_tests::server::{Finished, binary, run_to_end};
 use rusqlite::Connection;
 
-const TYPES: &[&str] = &["disk", "multidisk", "filetree"];
+const TYPES: &[&str] = &[
+    "disk",
+    "multidisk",
+    "filetree",
+    #[cfg(feature = "rocksdb")]
+    "rocksdb",
+];
 
 fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
     let directory = directory.display();
+    // every store has the word of py-key-value
+    let setting = if store_type == "rocksdb" { "path" } else { "directory" };
     folder.configure(&format!(
         "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{directory}'\n"
+         [stores.main]\ntype = \"{store_type}\"\n{setting} = '{directory}'\n"
     ))
 }
 

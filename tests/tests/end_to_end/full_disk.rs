@@ -25,6 +25,12 @@ async fn filetree() -> Outcome {
     fill("filetree").await
 }
 
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn rocksdb() -> Outcome {
+    fill("rocksdb").await
+}
+
 fn value(n: usize) -> String {
     // Rows and files of their own in turn.
     let length = if n % 4 == 3 { 60_000 } else { 3_000 };
@@ -40,9 +46,10 @@ async fn fill(store_type: &str) -> Outcome {
     let ballast = small.join("ballast");
     std::fs::write(mount.outside(&ballast), vec![0; 1 << 20])?;
     let directory = small.join("data");
+    let setting = if store_type == "rocksdb" { "path" } else { "directory" };
     folder.configure(&format!(
         "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{}'\n",
+         [stores.main]\ntype = \"{store_type}\"\n{setting} = '{}'\n",
         directory.display()
     ))?;
     let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
