@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kvgate_tests::failure::{Outcome, expect, expect_equal};
-use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::folder::{Folder, store_in};
 use kvgate_tests::mount::Mount;
 use kvgate_tests::server::{Finished, binary, run_to_end};
 use rusqlite::Connection;
@@ -18,13 +18,7 @@ const TYPES: &[&str] = &[
 ];
 
 fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
-    let directory = directory.display();
-    // every store has the word of py-key-value
-    let setting = if store_type == "rocksdb" { "path" } else { "directory" };
-    folder.configure(&format!(
-        "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\n{setting} = '{directory}'\n"
-    ))
+    folder.configure(&store_in(store_type, directory))
 }
 
 async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {

@@ -2,7 +2,7 @@
 
 use kvgate_tests::client::Collection;
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
-use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::folder::{Folder, store_in};
 use kvgate_tests::mount::Mount;
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
@@ -45,13 +45,12 @@ async fn fill(store_type: &str) -> Outcome {
     // What another program needs for a while.
     let ballast = small.join("ballast");
     std::fs::write(mount.outside(&ballast), vec![0; 1 << 20])?;
-    let directory = small.join("data");
-    let setting = if store_type == "rocksdb" { "path" } else { "directory" };
-    folder.configure(&format!(
-        "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\n{setting} = '{}'\n",
-        directory.display()
-    ))?;
+    let mut settings = store_in(store_type, &small.join("data"));
+    if store_type == "rocksdb" {
+        // it goes on when there is room for a buffer
+        settings.push_str("write_buffer_bytes = 100_000\n");
+    }
+    folder.configure(&settings)?;
     let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
     let here = server.client().await?.collection("", "c");
 

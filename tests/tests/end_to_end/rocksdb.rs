@@ -1,36 +1,40 @@
 //! What only a RocksDB database can meet.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bytes::Bytes;
 use kvgate_tests::client::Collection;
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
-use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
-use kvgate_tests::server::{Finished, Server, binary, run_to_end};
+use kvgate_tests::folder::{Folder, store_in};
+use kvgate_tests::server::{Finished, Server};
 use rocksdb::DB;
 use tonic::Code;
 
 use crate::corrupt::{DAMAGES, expect_one_bad, put_three};
 
-fn stores(folder: &Folder) -> String {
-    let path = folder.path("data");
-    let path = path.display();
-    format!("default_store = \"main\"\n[stores.main]\ntype = \"rocksdb\"\npath = '{path}'\n")
+fn settings(folder: &Folder) -> String {
+    store_in("rocksdb", &folder.path("data"))
 }
 
 async fn start(folder: &Folder) -> Outcome<(Server, Collection)> {
-    let server = folder.start(&stores(folder)).await?;
+    start_with(folder, &settings(folder)).await
+}
+
+async fn start_with(folder: &Folder, settings: &str) -> Outcome<(Server, Collection)> {
+    folder.configure(settings)?;
+    let server = Server::start(&folder.configuration()).await?;
     let here = server.client().await?.collection("", "c");
     Ok((server, here))
 }
 
 /// Runs a server that is to end by itself.
 async fn serve_in_vain(folder: &Folder) -> Outcome<Finished> {
-    folder.configure(&format!("{SERVER_SETTINGS}{}", stores(folder)))?;
-    let mut command = Command::new(binary()?);
-    command.args(["serve", "--config"]).arg(folder.configuration());
-    let finished = run_to_end(command).await?;
+    serve_in_vain_with(folder, &settings(folder)).await
+}
+
+async fn serve_in_vain_with(folder: &Folder, settings: &str) -> Outcome<Finished> {
+    folder.configure(settings)?;
+    let finished = folder.run(&["serve", "--config", "kvgate.toml"]).await?;
     expect(matches!(finished.code, Some(1 | 2)), format!("the exit code is {:?}", finished.code))?;
     Ok(finished)
 }
@@ -62,14 +66,10 @@ async fn opened_by_two_servers() -> Outcome {
 async fn opened_by_two_stores_of_one_server() -> Outcome {
     let folder = Folder::new()?;
     let path = folder.path("data");
-    let store =
-        |name| format!("[stores.{name}]\ntype = \"rocksdb\"\npath = '{}'\n", path.display());
-    let both = format!("{SERVER_SETTINGS}default_store = \"a\"\n{}{}", store("a"), store("b"));
-    folder.configure(&both)?;
-    let mut command = Command::new(binary()?);
-    command.args(["serve", "--config"]).arg(folder.configuration());
-    let finished = run_to_end(command).await?;
-    expect_said(&finished, &[&path.display().to_string(), "open already"])
+    let path = path.display();
+    let other = format!("[stores.other]\ntype = \"rocksdb\"\npath = '{path}'\n");
+    let finished = serve_in_vain_with(&folder, &(settings(&folder) + &other)).await?;
+    expect_said(&finished, &[&path.to_string(), "open already"])
 }
 
 /// Its own account of itself ends with the end of the database.
@@ -188,8 +188,8 @@ async fn damaged_log() -> Outcome {
     let path = folder.path("data").display().to_string();
     expect_said(&finished, &["main", &path, "damaged", "damaged_log = \"cut\""])?;
 
-    let server = folder.start(&format!("{}damaged_log = \"cut\"\n", stores(&folder))).await?;
-    let here = server.client().await?.collection("", "c");
+    let cut = settings(&folder) + "damaged_log = \"cut\"\n";
+    let (server, here) = start_with(&folder, &cut).await?;
     let found = here.scan("").await?.len();
     expect(found > 0 && found < VALUES, format!("{found} entries before the damage"))?;
     here.put("again", "{}").await?;

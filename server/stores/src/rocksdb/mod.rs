@@ -63,7 +63,7 @@ pub struct Config {
     block_cache_bytes_max: NonZeroUsize,
     /// How many bytes of writes are gathered in memory (and in the log) before they
     /// become a table file. Two such buffers may be in memory; `RocksDB` takes 64 KiB
-    /// at least.
+    /// at least. After a full disk, writing goes on once there is room for one.
     #[serde(default = "default_write_buffer_bytes")]
     write_buffer_bytes: NonZeroUsize,
     /// The most reads and writes at the same time. Writes that wait for the disk at

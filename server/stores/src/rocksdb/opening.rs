@@ -46,12 +46,14 @@ pub(super) fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<DB> {
 
 const LACKS_DATABASE: &str = "has no RocksDB database: choose an empty directory";
 
-/// Whether the file is one that `RocksDB` makes before there is a database.
+/// Whether the file is one that `RocksDB` makes before there is a database. A log of
+/// writes is not: without its database it is what is left of one.
 fn is_begun(file: &OsStr) -> bool {
     let name = file.to_string_lossy();
-    let begins = ["IDENTITY", "LOCK", "LOG", "MANIFEST-", "OPTIONS-"];
-    let ends = [".dbtmp", ".log"];
-    begins.iter().any(|begin| name.starts_with(begin)) || ends.iter().any(|end| name.ends_with(end))
+    let begins = ["LOG.old.", "MANIFEST-", "OPTIONS-"];
+    ["IDENTITY", "LOCK", "LOG"].contains(&&*name)
+        || begins.iter().any(|begin| name.starts_with(begin))
+        || name.ends_with(".dbtmp")
 }
 
 fn options(config: &Config, clock: Arc<dyn Clock>) -> Options {

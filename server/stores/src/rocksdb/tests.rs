@@ -149,6 +149,9 @@ async fn says_why_a_directory_can_not_be_used() {
     fs::write(path("filled/other.txt"), "other").expect("written");
     refused("filled", "is not empty and has no RocksDB database");
     refused("filled/other.txt", "is not a directory");
+    fs::create_dir(path("left")).expect("made");
+    fs::write(path("left/000004.log"), "writes").expect("written");
+    refused("left", "is not empty and has no RocksDB database");
 
     let other = DB::open_default(path("other")).expect("a database");
     other.put("key", "value").expect("put");
