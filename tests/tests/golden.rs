@@ -190,7 +190,7 @@ fn columns(row: &Row, masked: &[&str]) -> rusqlite::Result<String> {
     Ok(columns.join(" "))
 }
 
-/// All that is in a RocksDB database, as a program without settings of its own opens
+/// All that is in a `RocksDB` database, as a program without settings of its own opens
 /// it.
 #[cfg(feature = "rocksdb")]
 fn keys_and_values(directory: &Path) -> Outcome<String> {

@@ -1,4 +1,4 @@
-//! The RocksDB store.
+//! The `RocksDB` store.
 
 use kvgate_proto::v1::Stability;
 

@@ -1,4 +1,4 @@
-//! The RocksDB store with the smallest buffers, so that table files are written and
+//! The `RocksDB` store with the smallest buffers, so that table files are written and
 //! compacted all the time, and with writes that wait for the disk.
 
 use kvgate_proto::v1::Stability;

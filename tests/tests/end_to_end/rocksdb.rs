@@ -1,4 +1,4 @@
-//! What only a RocksDB database can meet.
+//! What only a `RocksDB` database can meet.
 
 use std::path::{Path, PathBuf};
 
@@ -208,7 +208,7 @@ async fn log_that_ends_within_a_write() -> Outcome {
     std::fs::OpenOptions::new().write(true).open(&log)?.set_len(length - 7)?;
     let (_server, here) = start(&folder).await?;
     expect_equal("the entries", here.scan("").await?.len(), VALUES - 1)?;
-    here.put("again", "{}").await
+    Ok(here.put("again", "{}").await?)
 }
 
 /// A file that the database names is gone.
