@@ -12,6 +12,17 @@ use crate::server::{Finished, Server, binary, run_to_end};
 /// free.
 pub const SERVER_SETTINGS: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
 
+/// A configuration of one store, `main`, in a directory.
+pub fn store_in(store_type: &str, directory: &Path) -> String {
+    let directory = directory.display();
+    // every store has the word of py-key-value
+    let setting = if store_type == "rocksdb" { "path" } else { "directory" };
+    format!(
+        "{SERVER_SETTINGS}default_store = \"main\"\n\
+         [stores.main]\ntype = \"{store_type}\"\n{setting} = '{directory}'\n"
+    )
+}
+
 /// A temporary directory, which is removed when it is dropped.
 pub struct Folder {
     directory: TempDir,

@@ -128,7 +128,10 @@ pub fn binary() -> Outcome<PathBuf> {
         return Ok(path);
     }
     let path = path.display();
-    Err(Failure::new(format!("there is no server at {path}: run `cargo build -p kvgate` first")))
+    Err(Failure::new(format!(
+        "there is no server at {path}: run tests/run, or first \
+         `cargo build --workspace --all-features --all-targets`"
+    )))
 }
 
 struct Process {

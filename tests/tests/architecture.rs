@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kvgate_stores::STORE_TYPES;
+use kvgate_tests::setups::ALL;
 use serde_json::Value;
 
 /// All that core may be built on: nothing that speaks to anybody.
@@ -112,6 +113,15 @@ fn a_store_has_one_word_everywhere() {
         }
     }
     assert!(missing.is_empty(), "there is no {}", missing.join(", no "));
+}
+
+/// A store without a setup would be tested by nobody, and nobody would see it.
+#[test]
+fn a_store_that_is_compiled_in_has_a_setup() {
+    let compiled = STORE_TYPES.iter().filter(|store_type| store_type.adapter.is_some());
+    let has_setup = |word| ALL.iter().any(|setup| setup.facts.store_type == word);
+    let without: Vec<_> = compiled.map(|each| each.word).filter(|word| !has_setup(*word)).collect();
+    assert!(without.is_empty(), "no setup in kvgate_tests::setups::ALL for {without:?}");
 }
 
 /// A crate of the workspace, as `cargo metadata` describes it.

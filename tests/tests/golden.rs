@@ -49,6 +49,13 @@ async fn filetree_v1() -> Outcome {
     compare("filetree_v1.txt", &files(&data.path, &data.path)?)
 }
 
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn rocksdb() -> Outcome {
+    let data = write_entries("rocksdb").await?;
+    compare("rocksdb.txt", &keys_and_values(&data.path)?)
+}
+
 /// Every backend, as it is set up under the name of its store.
 #[tokio::test(flavor = "multi_thread")]
 async fn backends() -> Outcome {
@@ -181,6 +188,20 @@ fn columns(row: &Row, masked: &[&str]) -> rusqlite::Result<String> {
         });
     }
     Ok(columns.join(" "))
+}
+
+/// All that is in a `RocksDB` database, as a program without settings of its own opens
+/// it.
+#[cfg(feature = "rocksdb")]
+fn keys_and_values(directory: &Path) -> Outcome<String> {
+    let database = rocksdb::DB::open_default(directory)?;
+    let mut text = String::new();
+    for item in database.iterator(rocksdb::IteratorMode::Start) {
+        let (key, value) = item?;
+        let value = masked_times(std::str::from_utf8(&value)?);
+        writeln!(text, "{:?}: {}", std::str::from_utf8(&key)?, cut(&value))?;
+    }
+    Ok(text)
 }
 
 /// All files below a directory, each with its text.

@@ -61,27 +61,39 @@ pub fn encode(entry: &Entry, names: Option<(&str, &str)>) -> String {
 ///
 /// The error is of kind [`Kind::Unreadable`] and shows nothing of the text.
 pub fn decode(text: &Bytes) -> Result<Decoded> {
-    let envelope: Envelope = serde_json::from_slice(text).map_err(|e| {
+    let envelope = read(text)?;
+    let created_at = time("created_at", envelope.created_at.as_deref())?;
+    let expires_at = time("expires_at", envelope.expires_at.as_deref())?;
+    Ok(Decoded {
+        entry: Entry { value: read_value(text, envelope.value)?, created_at, expires_at },
+        key: envelope.key.map(Cow::into_owned),
+        collection: envelope.collection.map(Cow::into_owned),
+    })
+}
+
+/// When the entry of an envelope expires, for those who need no more of it: the
+/// value is not copied.
+pub fn expires_at(text: &[u8]) -> Result<Option<Timestamp>> {
+    time("expires_at", read(text)?.expires_at.as_deref())
+}
+
+fn read(text: &[u8]) -> Result<Envelope<'_>> {
+    let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|e| {
         let (line, column) = (e.line(), e.column());
         unreadable(format!("the stored envelope is not valid at line {line}, column {column}"))
     })?;
     if envelope.version.is_some_and(|version| version > VERSION) {
         return Err(unreadable("the stored envelope is of a newer version".to_owned()));
     }
-    let time = |name: &str, text: Option<Cow<'_, str>>| match text {
-        None => Ok(None),
-        Some(text) => match Timestamp::parse(&text) {
-            Some(time) => Ok(Some(time)),
-            None => Err(unreadable(format!("the stored envelope's {name} is not a time"))),
-        },
+    Ok(envelope)
+}
+
+fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>> {
+    let Some(text) = text else {
+        return Ok(None);
     };
-    let created_at = time("created_at", envelope.created_at)?;
-    let expires_at = time("expires_at", envelope.expires_at)?;
-    Ok(Decoded {
-        entry: Entry { value: read_value(text, envelope.value)?, created_at, expires_at },
-        key: envelope.key.map(Cow::into_owned),
-        collection: envelope.collection.map(Cow::into_owned),
-    })
+    let time = Timestamp::parse(text);
+    time.map(Some).ok_or_else(|| unreadable(format!("the stored envelope's {name} is not a time")))
 }
 
 /// The value is an object, or a string that holds one.
@@ -162,8 +174,10 @@ mod tests {
     #[test]
     fn reads_what_it_wrote() {
         let entry = entry(r#"{"a": "\ud800\u0000", "a": [1e300]}"#, Some(77));
-        let decoded = decode_text(&encode(&entry, Some(("c", "😀::\u{1}")))).expect("an envelope");
+        let text = encode(&entry, Some(("c", "😀::\u{1}")));
+        let decoded = decode_text(&text).expect("an envelope");
         assert_eq!(decoded.entry, entry);
+        assert_eq!(expires_at(text.as_bytes()).expect("an envelope"), entry.expires_at);
         assert_eq!(decoded.key.as_deref(), Some("😀::\u{1}"));
         assert_eq!(decoded.collection.as_deref(), Some("c"));
     }

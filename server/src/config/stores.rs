@@ -150,14 +150,17 @@ fn find(word: &str) -> Result<(&'static StoreType, Adapter), String> {
         let near = wording::did_you_mean(word, words.iter().copied());
         return Err(format!("unknown type of store, expected one of {}{near}", words.join(", ")));
     };
-    match store_type.adapter {
-        Some(adapter) => Ok((store_type, adapter)),
-        None => Err(format!(
+    Ok((store_type, adapter(store_type)?))
+}
+
+fn adapter(store_type: &StoreType) -> Result<Adapter, String> {
+    store_type.adapter.ok_or_else(|| {
+        format!(
             "compiled without feature `{feature}`: rebuild with `--features {feature}`, or use a \
              release binary",
             feature = store_type.word
-        )),
-    }
+        )
+    })
 }
 
 fn check_collection(
@@ -193,5 +196,12 @@ mod tests {
         for name in ["", "-a", "a-", "a__b", "a-_b", "A", "a.b", "a b", "ä", &"x".repeat(64)] {
             assert!(!is_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn says_which_feature_is_missing() {
+        let known = kvgate_stores::find("rocksdb").expect("a type");
+        let error = adapter(&StoreType { adapter: None, ..*known }).expect_err("not compiled in");
+        assert!(error.starts_with("compiled without feature `rocksdb`: "), "{error}");
     }
 }

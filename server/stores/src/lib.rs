@@ -17,6 +17,8 @@ pub mod disk;
 pub mod filetree;
 #[cfg(feature = "keyring")]
 pub mod keyring;
+#[cfg(any(feature = "disk", feature = "rocksdb"))]
+mod local;
 #[cfg(feature = "memcached")]
 pub mod memcached;
 #[cfg(feature = "memory")]
@@ -27,8 +29,12 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(any(feature = "disk", feature = "rocksdb"))]
+mod ordered;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -170,6 +176,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "rocksdb",
+        title: "RocksDB",
+        summary: "a RocksDB database of this server's own",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "itself",
+        adapter: adapter!("rocksdb", rocksdb::Config),
     },
     StoreType {
         word: "keyring",

@@ -23,6 +23,10 @@ mod redis_mtls;
 mod redis_password;
 mod redis_sentinel;
 mod redis_tls;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_small;
 mod simple;
 mod valkey;
 mod valkey_cluster;
@@ -37,7 +41,7 @@ use serde_json::Value;
 
 use crate::failure::Outcome;
 
-/// All setups.
+/// All setups of the stores that are compiled in.
 pub const ALL: &[Setup] = &[
     memory::SETUP,
     memory_prefixed::SETUP,
@@ -49,6 +53,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    #[cfg(feature = "rocksdb")]
+    rocksdb::SETUP,
+    #[cfg(feature = "rocksdb")]
+    rocksdb_small::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,

@@ -28,7 +28,7 @@ async fn start(folder: &Folder, store_type: &str) -> Outcome<(Server, Collection
 }
 
 /// `bad` is `DATA_LOSS` by every call; its neighbours are not.
-async fn expect_one_bad(here: &Collection) -> Outcome {
+pub(crate) async fn expect_one_bad(here: &Collection) -> Outcome {
     let (code, reason) = (Code::DataLoss, "UNREADABLE_ENTRY");
     refused(here.get("bad").await, here.describe("Get", &"bad"), code, reason)?;
     let keys = ["a", "bad", "z"].map(str::to_owned);
@@ -53,14 +53,14 @@ async fn expect_one_bad(here: &Collection) -> Outcome {
     error.expect(code, reason)
 }
 
-async fn put_three(here: &Collection, bad: &str) -> Outcome {
+pub(crate) async fn put_three(here: &Collection, bad: &str) -> Outcome {
     here.put("a", r#"{"n":1}"#).await?;
     here.put("bad", bad.to_owned()).await?;
     here.put("z", r#"{"n":3}"#).await?;
     Ok(())
 }
 
-const DAMAGES: &[&[u8]] = &[
+pub(crate) const DAMAGES: &[&[u8]] = &[
     b"",
     b"{",
     b"not json",

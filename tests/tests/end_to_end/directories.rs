@@ -4,19 +4,21 @@ use std::path::Path;
 use std::process::Command;
 
 use kvgate_tests::failure::{Outcome, expect, expect_equal};
-use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::folder::{Folder, store_in};
 use kvgate_tests::mount::Mount;
 use kvgate_tests::server::{Finished, binary, run_to_end};
 use rusqlite::Connection;
 
-const TYPES: &[&str] = &["disk", "multidisk", "filetree"];
+const TYPES: &[&str] = &[
+    "disk",
+    "multidisk",
+    "filetree",
+    #[cfg(feature = "rocksdb")]
+    "rocksdb",
+];
 
 fn configure(folder: &Folder, store_type: &str, directory: &Path) -> Outcome {
-    let directory = directory.display();
-    folder.configure(&format!(
-        "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{directory}'\n"
-    ))
+    folder.configure(&store_in(store_type, directory))
 }
 
 async fn serve(folder: &Folder, mut command: Command) -> Outcome<Finished> {

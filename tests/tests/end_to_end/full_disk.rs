@@ -2,7 +2,7 @@
 
 use kvgate_tests::client::Collection;
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
-use kvgate_tests::folder::{Folder, SERVER_SETTINGS};
+use kvgate_tests::folder::{Folder, store_in};
 use kvgate_tests::mount::Mount;
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
@@ -25,6 +25,12 @@ async fn filetree() -> Outcome {
     fill("filetree").await
 }
 
+#[cfg(feature = "rocksdb")]
+#[tokio::test(flavor = "multi_thread")]
+async fn rocksdb() -> Outcome {
+    fill("rocksdb").await
+}
+
 fn value(n: usize) -> String {
     // Rows and files of their own in turn.
     let length = if n % 4 == 3 { 60_000 } else { 3_000 };
@@ -39,12 +45,12 @@ async fn fill(store_type: &str) -> Outcome {
     // What another program needs for a while.
     let ballast = small.join("ballast");
     std::fs::write(mount.outside(&ballast), vec![0; 1 << 20])?;
-    let directory = small.join("data");
-    folder.configure(&format!(
-        "{SERVER_SETTINGS}default_store = \"main\"\n\
-         [stores.main]\ntype = \"{store_type}\"\ndirectory = '{}'\n",
-        directory.display()
-    ))?;
+    let mut settings = store_in(store_type, &small.join("data"));
+    if store_type == "rocksdb" {
+        // it goes on when there is room for a buffer
+        settings.push_str("write_buffer_bytes = 100_000\n");
+    }
+    folder.configure(&settings)?;
     let server = Server::start_with(mount.server()?, &folder.configuration()).await?;
     let here = server.client().await?.collection("", "c");
 

@@ -17,5 +17,7 @@ mod million;
 mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
 mod slow_callers;
 mod wrappers;

@@ -8,10 +8,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::change::{Answer, Change, Effect};
 use super::files::ValueFiles;
-use super::identity::Identity;
 use super::schema::{self, Settings};
 use super::writing::Writing;
-use super::{Durability, Options, fault};
+use super::{Options, fault};
+use crate::local::{self, Durability, Identity};
 
 /// The one connection that writes.
 pub(super) struct BatchWriter {
@@ -87,7 +87,7 @@ impl BatchWriter {
         let file = match change {
             Change::Put { text, .. } if !self.fits_inline(text) => {
                 let written = self.files.write(text);
-                Some(written.map_err(|e| fault::io("writing a value file", e))?)
+                Some(written.map_err(|e| local::fault("writing a value file", e))?)
             }
             _ => None,
         };
@@ -158,7 +158,7 @@ impl BatchWriter {
         let names: Vec<&str> = files_of(prepared).collect();
         match self.options.durability {
             Durability::Power if !names.is_empty() => {
-                self.files.sync(&names).map_err(|e| fault::io("syncing value files", e))
+                self.files.sync(&names).map_err(|e| local::fault("syncing value files", e))
             }
             _ => Ok(()),
         }

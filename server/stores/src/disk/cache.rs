@@ -7,10 +7,10 @@ use super::batch::BatchWriter;
 use super::change::{Answer, Change, Effect, Rows};
 use super::files::ValueFiles;
 use super::queue::WriteQueue;
-use super::range::KeyRange;
 use super::readers::Readers;
 use super::snapshot::{Found, Snapshot, StoredKey};
 use super::{Options, schema};
+use crate::ordered::KeyRange;
 
 /// How often a row is read again whose value file went away meanwhile.
 const READS_MAX: usize = 10;

@@ -1,6 +1,6 @@
 use kvgate_core::{Result, Timestamp};
 
-use super::range::KeyRange;
+use crate::ordered::KeyRange;
 
 /// What a writer can do to a cache.
 #[derive(Debug)]

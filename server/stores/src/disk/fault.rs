@@ -1,6 +1,4 @@
-//! What went wrong in `SQLite` or in the file system, in the words of kvgate.
-
-use std::io;
+//! What went wrong in `SQLite`, in the words of kvgate.
 
 use kvgate_core::{Error, Kind};
 use rusqlite::{ErrorCode, ffi};
@@ -70,14 +68,4 @@ pub(super) fn may_be_in_the_log(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
         matches!(error.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
     })
-}
-
-/// The error of the file system that arose while `doing`.
-pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Error {
-    let kind = match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Full,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::AccessDenied,
-        _ => Kind::Unavailable,
-    };
-    Error::new(kind, doing).with_source(source)
 }

@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
+use crate::local::directory;
+
 /// How often making a file is tried: another process removes a directory which is
 /// empty, also one that was just made for this file.
 const TRIES_MAX: usize = 10;
@@ -44,7 +46,7 @@ impl ValueFiles {
             let parents = path.ancestors().skip(1).map(Path::to_owned);
             directories.extend(parents.take_while(|parent| parent.starts_with(&self.directory)));
         }
-        directories.iter().try_for_each(|path| sync_directory(path))
+        directories.iter().try_for_each(|path| directory::sync(path))
     }
 
     /// Reads a file whole.
@@ -96,18 +98,6 @@ fn create(path: &Path) -> io::Result<File> {
             created => return created,
         }
     }
-}
-
-/// Waits until what is in a directory can survive a power loss.
-#[cfg(unix)]
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Windows has no such call: NTFS keeps its directories in a journal.
-#[cfg(not(unix))]
-pub(crate) fn sync_directory(_path: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// `xx/yy/<28 hex>.val`: two levels, because directories with many files are slow.

@@ -4,7 +4,6 @@
 //! From the outside in:
 //!
 //! - this file: settings and the store; a collection is a prefix of the stored keys
-//! - `collections.rs`: which collections there are
 //! - `cache.rs`: a directory of stored keys and envelopes, all that `multidisk` needs
 //! - writing: `queue.rs` (group commit) → `batch.rs` (one transaction, its files)
 //!   → `writing.rs` (its statements)
@@ -14,13 +13,9 @@
 mod batch;
 mod cache;
 mod change;
-mod collections;
-mod directory;
 pub(crate) mod fault;
 mod files;
-mod identity;
 mod queue;
-mod range;
 mod readers;
 mod schema;
 mod snapshot;
@@ -40,14 +35,13 @@ use kvgate_core::{
     Result, Store, envelope,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub(crate) use cache::{Cache, StoredEntry};
-use collections::Listing;
-pub(crate) use directory::prepare as prepare_directory;
-pub(crate) use range::KeyRange;
 
 use crate::StoreConfig;
+use crate::local::{Durability, directory};
+use crate::ordered::{self, KeyRange, Listing};
 
 /// Settings of a Disk store.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -77,26 +71,6 @@ pub(crate) fn default_threads_max() -> NonZeroUsize {
     const { NonZeroUsize::new(4).unwrap() }
 }
 
-/// What an acknowledged write survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// The end of the process, however sudden (`kill -9`).
-    #[default]
-    Process,
-    /// The loss of power, too: each commit waits for the disk.
-    Power,
-}
-
-impl fmt::Display for Durability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Process => "process",
-            Self::Power => "power",
-        })
-    }
-}
-
 /// How a cache is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
@@ -110,7 +84,7 @@ impl StoreConfig for Config {
     type Store = DiskStore;
 
     fn open(self, clock: Arc<dyn Clock>) -> Result<DiskStore> {
-        prepare_directory(&self.directory, self.durability)?;
+        directory::prepare(&self.directory, self.durability)?;
         let options = Options {
             max_size: self.max_size,
             durability: self.durability,
@@ -132,7 +106,7 @@ pub struct DiskStore {
 impl DiskStore {
     /// Under which name a collection stands in stored keys.
     fn stored(&self, collection: &str) -> String {
-        collections::stored_name(collection, self.config.sanitize)
+        ordered::stored_name(collection, self.config.sanitize)
     }
 
     fn stored_keys(&self, collection: &str, keys: &[&str]) -> Vec<String> {
@@ -203,7 +177,7 @@ impl Store for DiskStore {
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        let range = collections::range_of(&self.stored(collection));
+        let range = ordered::range_of(&self.stored(collection));
         self.cache.clear(range).await
     }
 

@@ -5,9 +5,9 @@ use kvgate_core::{BlockingPool, Result};
 use rusqlite::Connection;
 
 use super::files::ValueFiles;
-use super::identity::Identity;
 use super::snapshot::Snapshot;
 use super::{fault, schema};
+use crate::local::Identity;
 
 /// Connections that read while the writer writes.
 pub(super) struct Readers {

@@ -5,9 +5,7 @@
 //! another process may have it open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,7 +13,8 @@ use kvgate_core::{Error, Kind, Result};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use super::{Durability, Options, fault};
+use super::{Options, fault};
+use crate::local::{self, Durability, directory};
 
 /// How long a statement waits while another process holds the lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -123,6 +122,10 @@ pub(super) enum EvictBy {
 /// The file that diskcache looks for.
 pub(super) const DATABASE: &str = "cache.db";
 
+/// What a directory with other files in it is told.
+const LACKS_DATABASE: &str = "has no cache.db: choose an empty directory, or one that kvgate or \
+                              diskcache made";
+
 /// The database of a cache in `directory`.
 pub(super) fn database(directory: &Path) -> PathBuf {
     directory.join(DATABASE)
@@ -131,10 +134,11 @@ pub(super) fn database(directory: &Path) -> PathBuf {
 /// Opens the cache in an existing directory; makes it if the directory is empty.
 pub(super) fn open(directory: &Path, options: &Options) -> Result<(Connection, Settings)> {
     let path = database(directory);
-    let is_there =
-        path.try_exists().map_err(|e| fault::io(format!("looking for {}", path.display()), e))?;
+    let is_there = path
+        .try_exists()
+        .map_err(|e| local::fault(format!("looking for {}", path.display()), e))?;
     if !is_there {
-        check_empty(directory)?;
+        directory::check_holds_only(directory, |_| false, LACKS_DATABASE)?;
     }
     open_database(&path, options).map_err(|problem| problem.into_error(&path))
 }
@@ -199,26 +203,6 @@ fn denied(path: &impl fmt::Display) -> Error {
         Kind::AccessDenied,
         format!("{path} can't be written: make it, the files beside it and the directory writable"),
     )
-}
-
-/// A new cache is made in an empty directory only: elsewhere it would mix with
-/// what another program keeps there.
-fn check_empty(directory: &Path) -> Result<()> {
-    let reading = |e| fault::io(format!("reading directory {}", directory.display()), e);
-    for entry in fs::read_dir(directory).map_err(reading)? {
-        // a file system that was just made has this one
-        if entry.map_err(reading)?.file_name() != OsStr::new("lost+found") {
-            return Err(Error::new(
-                Kind::Misconfigured,
-                format!(
-                    "{} is not empty and has no cache.db: choose an empty directory, or one \
-                     that kvgate or diskcache made",
-                    directory.display()
-                ),
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn open_database(path: &Path, options: &Options) -> Result<(Connection, Settings), Problem> {

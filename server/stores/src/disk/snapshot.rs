@@ -9,8 +9,9 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::files::ValueFiles;
-use super::range::KeyRange;
 use super::{fault, schema};
+use crate::local;
+use crate::ordered::{KeyRange, StoredKeys};
 
 /// diskcache's words for where a value is: only these two hold text.
 pub(super) const MODE_INLINE: i64 = 1;
@@ -74,36 +75,6 @@ impl<'a> Snapshot<'a> {
         Ok(listed)
     }
 
-    /// Whether a row of the range is live at `now`.
-    pub(crate) fn has_live(&self, range: &KeyRange, now: Timestamp) -> Result<bool> {
-        let mut statement = self.connection.prepare_cached(LIVE).map_err(reading)?;
-        let mut rows = statement
-            .query(params![range.start, end_of(range), now.as_seconds_f64()])
-            .map_err(reading)?;
-        Ok(rows.next().map_err(reading)?.is_some())
-    }
-
-    /// The collection that the first live envelope of the range names.
-    pub(crate) fn live_collection(
-        &self,
-        range: &KeyRange,
-        now: Timestamp,
-    ) -> Result<Option<String>> {
-        let mut statement = self.connection.prepare_cached(LIVE).map_err(reading)?;
-        let mut rows = statement
-            .query(params![range.start, end_of(range), now.as_seconds_f64()])
-            .map_err(reading)?;
-        while let Some(row) = rows.next().map_err(reading)? {
-            // one that can't be read leaves the name to the next
-            if let Ok(Found::Entry(decoded)) = self.read(row)?
-                && decoded.collection.is_some()
-            {
-                return Ok(decoded.collection);
-            }
-        }
-        Ok(None)
-    }
-
     /// Reads something that every database of ours has.
     pub(super) fn check(&self) -> Result<()> {
         let statement = "SELECT value FROM Settings WHERE key = 'count'";
@@ -149,6 +120,36 @@ impl<'a> Snapshot<'a> {
     }
 }
 
+impl StoredKeys for Snapshot<'_> {
+    fn first(&self, range: &KeyRange) -> Result<Option<String>> {
+        Ok(self.list(range, 1)?.pop().map(|(key, _)| key))
+    }
+
+    fn has_live(&self, range: &KeyRange, now: Timestamp) -> Result<bool> {
+        let mut statement = self.connection.prepare_cached(LIVE).map_err(reading)?;
+        let mut rows = statement
+            .query(params![range.start, end_of(range), now.as_seconds_f64()])
+            .map_err(reading)?;
+        Ok(rows.next().map_err(reading)?.is_some())
+    }
+
+    fn live_collection(&self, range: &KeyRange, now: Timestamp) -> Result<Option<String>> {
+        let mut statement = self.connection.prepare_cached(LIVE).map_err(reading)?;
+        let mut rows = statement
+            .query(params![range.start, end_of(range), now.as_seconds_f64()])
+            .map_err(reading)?;
+        while let Some(row) = rows.next().map_err(reading)? {
+            // one that can't be read leaves the name to the next
+            if let Ok(Found::Entry(decoded)) = self.read(row)?
+                && decoded.collection.is_some()
+            {
+                return Ok(decoded.collection);
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Without an end: before the smallest blob, which is after every text.
 pub(super) fn end_of(range: &KeyRange) -> Value {
     match &range.end {
@@ -171,6 +172,6 @@ fn unreadable_file(error: io::Error) -> Error {
         io::ErrorKind::InvalidData | io::ErrorKind::IsADirectory => {
             Error::new(Kind::Unreadable, "reading the value file").with_source(error)
         }
-        _ => fault::io("reading the value file", error),
+        _ => local::fault("reading the value file", error),
     }
 }

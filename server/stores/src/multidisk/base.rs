@@ -7,10 +7,8 @@ use std::path::Path;
 
 use kvgate_core::{Error, Kind, Result};
 
-use crate::disk::{Cache, fault};
-
-/// What file systems put into their own root.
-const NOT_OURS_EITHER: &str = "lost+found";
+use crate::disk::Cache;
+use crate::local::{self, directory::LOST_AND_FOUND};
 
 /// Written and removed to see whether that can be done.
 const PROBE: &str = ".kvgate-probe";
@@ -25,7 +23,7 @@ pub(super) fn check(directory: &Path) -> Result<()> {
              `type = \"disk\"`"
         )));
     }
-    let reading = |e| fault::io(format!("reading directory {shown}"), e);
+    let reading = |e| local::fault(format!("reading directory {shown}"), e);
     for item in fs::read_dir(directory).map_err(reading)? {
         let item = item.map_err(reading)?;
         if !is_collection(&item.path()).map_err(reading)? {
@@ -38,7 +36,7 @@ pub(super) fn check(directory: &Path) -> Result<()> {
         }
     }
     let probe = directory.join(PROBE);
-    let writing = |e| fault::io(format!("directory {shown} can't be written to"), e);
+    let writing = |e| local::fault(format!("directory {shown} can't be written to"), e);
     fs::write(&probe, []).map_err(writing)?;
     fs::remove_file(&probe).map_err(writing)
 }
@@ -46,7 +44,7 @@ pub(super) fn check(directory: &Path) -> Result<()> {
 /// Whether it is the directory of a collection, or about to become one, or hidden.
 fn is_collection(path: &Path) -> io::Result<bool> {
     let name = path.file_name().unwrap_or(OsStr::new(""));
-    if name.as_encoded_bytes().starts_with(b".") || name == NOT_OURS_EITHER {
+    if name.as_encoded_bytes().starts_with(b".") || name == LOST_AND_FOUND {
         return Ok(true);
     }
     if !path.is_dir() {

@@ -27,10 +27,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::StoreConfig;
-use crate::disk::{
-    Durability, KeyRange, Options, StoredEntry, capabilities, default_threads_max, fault,
-    prepare_directory,
-};
+use crate::disk::{Options, StoredEntry, capabilities, default_threads_max};
+use crate::local::{self, Durability, directory};
+use crate::ordered::{KeyRange, StoredKeys};
 use names::directory_name;
 use open::{Lease, OpenCaches};
 
@@ -73,7 +72,7 @@ impl StoreConfig for Config {
     type Store = MultiDiskStore;
 
     fn open(self, clock: Arc<dyn Clock>) -> Result<MultiDiskStore> {
-        prepare_directory(&self.directory, self.durability)?;
+        directory::prepare(&self.directory, self.durability)?;
         base::check(&self.directory)?;
         let options = Options {
             max_size: self.max_size,
@@ -114,8 +113,9 @@ impl MultiDiskStore {
     async fn directories_after(&self, cursor: Option<&str>) -> Result<Vec<String>> {
         let (directory, cursor) = (self.config.directory.clone(), cursor.map(str::to_owned));
         let listed = self.pool.run(move || {
-            let mut names = directories(&directory)
-                .map_err(|e| fault::io(format!("listing directory {}", directory.display()), e))?;
+            let mut names = directories(&directory).map_err(|e| {
+                local::fault(format!("listing directory {}", directory.display()), e)
+            })?;
             names.retain(|name| cursor.as_ref().is_none_or(|cursor| name > cursor));
             names.sort_unstable();
             Ok(names)

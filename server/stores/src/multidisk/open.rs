@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kvgate_core::{BlockingPool, Clock, Error, Kind, Result};
 use tokio::sync::{Notify, OnceCell};
 
-use crate::disk::{Cache, Options, prepare_directory};
+use crate::disk::{Cache, Options};
+use crate::local::directory;
 
 /// Caches that are open, or being opened.
 pub(super) struct OpenCaches {
@@ -94,7 +95,7 @@ impl OpenCaches {
         let (clock, pool) = (Arc::clone(&self.clock), self.pool.clone());
         let open = move || {
             if make {
-                prepare_directory(&directory, options.durability)?;
+                directory::prepare(&directory, options.durability)?;
             } else if !Cache::is_in(&directory) {
                 return Ok(None);
             }

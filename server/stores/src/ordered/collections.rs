@@ -1,23 +1,33 @@
-//! Collections in one cache: they are the parts of its keys before the first
-//! separator.
+//! Collections: they are the parts of the stored keys before the first separator.
 
 use kvgate_core::name::{self, SEPARATOR, Sanitize};
 use kvgate_core::{Page, PageRequest, Result, Timestamp};
 
 use super::range::KeyRange;
-use super::snapshot::Snapshot;
 
 /// The most collections that are looked at for one page: most of them may not have
 /// the prefix, or be empty.
 const LOOKED_AT_MAX: usize = 10_000;
 
+/// The stored keys of a database, as a listing of collections reads them.
+pub(crate) trait StoredKeys {
+    /// The first stored key of the range.
+    fn first(&self, range: &KeyRange) -> Result<Option<String>>;
+
+    /// Whether an entry of the range is live at `now`.
+    fn has_live(&self, range: &KeyRange, now: Timestamp) -> Result<bool>;
+
+    /// The collection that the first live envelope of the range names.
+    fn live_collection(&self, range: &KeyRange, now: Timestamp) -> Result<Option<String>>;
+}
+
 /// The stored keys of a collection that is stored under `stored`.
-pub(super) fn range_of(stored: &str) -> KeyRange {
+pub(crate) fn range_of(stored: &str) -> KeyRange {
     KeyRange::with_prefix(&format!("{stored}{SEPARATOR}"))
 }
 
 /// Under which name a collection stands in stored keys.
-pub(super) fn stored_name(collection: &str, sanitize: Sanitize) -> String {
+pub(crate) fn stored_name(collection: &str, sanitize: Sanitize) -> String {
     match sanitize {
         Sanitize::Auto => name::compound_collection(collection),
         Sanitize::V1 => collection.to_owned(),
@@ -25,7 +35,7 @@ pub(super) fn stored_name(collection: &str, sanitize: Sanitize) -> String {
 }
 
 /// A page of a listing of collections.
-pub(super) struct Listing {
+pub(crate) struct Listing {
     prefix: String,
     /// The first stored key that the page before did not look at.
     cursor: Option<String>,
@@ -35,7 +45,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    pub(super) fn new(page: &PageRequest<'_>, sanitize: Sanitize, now: Timestamp) -> Self {
+    pub(crate) fn new(page: &PageRequest<'_>, sanitize: Sanitize, now: Timestamp) -> Self {
         Self {
             prefix: page.prefix.to_owned(),
             cursor: page.cursor.map(str::to_owned),
@@ -47,11 +57,11 @@ impl Listing {
 
     /// Jumps from collection to collection, in the order of the stored keys: of
     /// each it reads one key, and its rows up to the first live one.
-    pub(super) fn read(&self, snapshot: &Snapshot<'_>) -> Result<Page<String>> {
+    pub(crate) fn read(&self, keys: &impl StoredKeys) -> Result<Page<String>> {
         let mut items = Vec::new();
         let mut looked_at = 0;
         for mut range in self.ranges() {
-            while let Some((key, _)) = snapshot.list(&range, 1)?.pop() {
+            while let Some(key) = keys.first(&range)? {
                 if items.len() >= self.limit || looked_at >= LOOKED_AT_MAX {
                     let next = Some(range.start);
                     return Ok(Page { items, next });
@@ -60,7 +70,7 @@ impl Listing {
                 match key.split_once(SEPARATOR) {
                     Some((stored, _)) => {
                         range = range.from(end_of(stored));
-                        items.extend(self.listed(snapshot, stored)?);
+                        items.extend(self.listed(keys, stored)?);
                     }
                     // no key of ours: it belongs to no collection
                     None => range = range.after(&key),
@@ -88,11 +98,11 @@ impl Listing {
     }
 
     /// The collection as it was named, if it is to be listed.
-    fn listed(&self, snapshot: &Snapshot<'_>, stored: &str) -> Result<Option<String>> {
+    fn listed(&self, keys: &impl StoredKeys, stored: &str) -> Result<Option<String>> {
         let range = range_of(stored);
         let collection = if self.sanitize == Sanitize::Auto && name::is_reserved(stored) {
-            snapshot.live_collection(&range, self.now)?
-        } else if stored.starts_with(&self.prefix) && snapshot.has_live(&range, self.now)? {
+            keys.live_collection(&range, self.now)?
+        } else if stored.starts_with(&self.prefix) && keys.has_live(&range, self.now)? {
             Some(stored.to_owned())
         } else {
             None

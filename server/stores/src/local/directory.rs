@@ -1,12 +1,14 @@
 //! The directory that a person configured.
 
+use std::ffi::OsStr;
 use std::fs;
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use kvgate_core::{Error, Kind, Result};
 
-use super::files::sync_directory;
 use super::{Durability, fault};
 
 /// Makes the directory if only its last part is missing. More than that is rather
@@ -21,9 +23,9 @@ pub(crate) fn prepare(directory: &Path, durability: Durability) -> Result<()> {
             )));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(fault::io(format!("looking for directory {shown}"), error)),
+        Err(error) => return Err(fault(format!("looking for directory {shown}"), error)),
     }
-    let making = |e| fault::io(format!("making directory {shown}"), e);
+    let making = |e| fault(format!("making directory {shown}"), e);
     match fs::create_dir(directory) {
         Ok(()) => {}
         // another process was faster
@@ -31,7 +33,7 @@ pub(crate) fn prepare(directory: &Path, durability: Durability) -> Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(misconfigured(format!(
                 "directory {shown} can't be made because its parent does not exist: make the \
-                 parent, mount the volume that is to be there, or correct `directory`"
+                 parent, mount the volume that is to be there, or correct the path"
             ))
             .with_source(error));
         }
@@ -39,10 +41,43 @@ pub(crate) fn prepare(directory: &Path, durability: Durability) -> Result<()> {
     }
     match (durability, directory.parent()) {
         (Durability::Power, Some(parent)) if parent != Path::new("") => {
-            sync_directory(parent).map_err(making)
+            sync(parent).map_err(making)
         }
         _ => Ok(()),
     }
+}
+
+/// What file systems put into their own root.
+pub(crate) const LOST_AND_FOUND: &str = "lost+found";
+
+/// Refuses a directory with files that are not `ours`: a new database there would mix
+/// with what another program keeps. `lacks` says what would have been a sign of ours.
+pub(crate) fn check_holds_only(
+    directory: &Path,
+    ours: impl Fn(&OsStr) -> bool,
+    lacks: &str,
+) -> Result<()> {
+    let shown = directory.display();
+    let reading = |e| fault(format!("reading directory {shown}"), e);
+    for entry in fs::read_dir(directory).map_err(reading)? {
+        let name = entry.map_err(reading)?.file_name();
+        if name != LOST_AND_FOUND && !ours(&name) {
+            return Err(misconfigured(format!("{shown} is not empty and {lacks}")));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until what is in a directory can survive a power loss.
+#[cfg(unix)]
+pub(crate) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Windows has no such call: NTFS keeps its directories in a journal.
+#[cfg(not(unix))]
+pub(crate) fn sync(_directory: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn misconfigured(context: String) -> Error {

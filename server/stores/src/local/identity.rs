@@ -5,10 +5,10 @@ use kvgate_core::Result;
 
 use super::fault;
 
-/// Which file a path leads to: `SQLite` would go on writing to one that somebody has
-/// removed or replaced, and what it acknowledged would be gone.
+/// Which file a path leads to: a database would go on writing to one that somebody
+/// has removed or replaced, and what it acknowledged would be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: u64,
     inode: u64,
 }
@@ -18,10 +18,10 @@ impl Identity {
     ///
     /// It asks for the file's metadata only: closing a file of a database would
     /// give up the locks that `SQLite` holds on it in this process.
-    pub(super) fn of(database: &Path) -> Result<Self> {
-        match fs::metadata(database) {
+    pub(crate) fn of(file: &Path) -> Result<Self> {
+        match fs::metadata(file) {
             Ok(metadata) => Ok(Self::from(&metadata)),
-            Err(error) => Err(fault::io(format!("looking for {}", database.display()), error)),
+            Err(error) => Err(fault(format!("looking for {}", file.display()), error)),
         }
     }
 }

@@ -1,12 +1,12 @@
 use kvgate_core::name::after_all_with;
 
-/// A range of the stored keys, in the order of the database: that of the bytes.
+/// A range of stored keys, in the order of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyRange {
     /// The first key that may be in it.
-    pub(super) start: String,
+    pub(crate) start: String,
     /// The first key after it; nothing: every key of text from `start` on.
-    pub(super) end: Option<String>,
+    pub(crate) end: Option<String>,
 }
 
 impl KeyRange {
