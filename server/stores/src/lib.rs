@@ -13,6 +13,8 @@ use serde_json::Value;
 
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "memory")]
@@ -21,6 +23,8 @@ pub mod memory;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "opensearch")]
+pub mod opensearch;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -160,5 +164,23 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "elasticsearch",
+        title: "Elasticsearch",
+        summary: "documents, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Elasticsearch 9 and 7.17, py-key-value-aio 0.5.0",
+        adapter: adapter!("elasticsearch", elasticsearch::Config),
+    },
+    StoreType {
+        word: "opensearch",
+        title: "OpenSearch",
+        summary: "as in Elasticsearch",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "OpenSearch 3",
+        adapter: adapter!("opensearch", opensearch::Config),
     },
 ];
