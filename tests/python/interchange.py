@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -40,12 +41,17 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_elasticsearch(url: str, index_prefix: str):
+    return ElasticsearchStore(url=url, index_prefix=index_prefix)
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "elasticsearch": open_elasticsearch,
 }
 
 

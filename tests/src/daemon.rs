@@ -4,12 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::{Failure, Outcome};
-use crate::wait::until;
+use crate::wait::{until, within};
+
+/// How long a server may take to start: some are whole Java applications.
+const START_PATIENCE: Duration = Duration::from_mins(3);
 
 /// A server that can be stopped and started again. Dropping it kills it.
 pub struct Daemon {
@@ -46,7 +50,7 @@ impl Daemon {
             Failure::from(error).within(format!("starting {} ({hint})", program.display()))
         })?;
         *self.child() = Some(child);
-        let ready = until(format!("{} is ready", program.display()), async || {
+        let ready = within(START_PATIENCE, format!("{} is ready", program.display()), async || {
             if let Some(status) = self.child().as_mut().map(Child::try_wait).transpose()?.flatten()
             {
                 return Err(Failure::new(format!("it ended with {status}")));

@@ -22,4 +22,5 @@ pub mod rpc_error;
 pub mod running;
 pub mod server;
 pub mod setups;
+pub mod shared;
 pub mod wait;

@@ -27,11 +27,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Starts the setup's backend and writes the server's configuration.
+    /// Starts the setup's backend, or takes a part of it, and writes the server's configuration.
     pub async fn new(setup: &Setup) -> Outcome<Self> {
         let folder = Folder::new()?;
         let backend = match &setup.backend {
-            Some(backend) => Some((backend.start)(folder.path("backend")).await?),
+            Some(backend) => {
+                let start = backend.join.unwrap_or(backend.start);
+                Some(start(folder.path("backend")).await?)
+            }
             None => None,
         };
         let prepared = Self { backend, folder };

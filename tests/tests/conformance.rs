@@ -13,6 +13,7 @@ use kvgate_tests::context::Context;
 use kvgate_tests::failure::{Failure, Outcome};
 use kvgate_tests::running::Running;
 use kvgate_tests::setups::{ALL, Setup};
+use kvgate_tests::shared;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -31,7 +32,9 @@ fn main() -> ExitCode {
         Err(error) => panic!("starting the runtime: {error}"),
     };
     let trials = ALL.iter().flat_map(|setup| trials(setup, &runtime)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    shared::end_all();
+    conclusion.exit_code()
 }
 
 /// All cases for one setup. They share a server that the first one starts and

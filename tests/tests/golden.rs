@@ -11,6 +11,7 @@ use std::time::Duration;
 use kvgate_tests::failure::{Failure, Outcome};
 use kvgate_tests::running::{Prepared, Running, Stop};
 use kvgate_tests::setups::ALL;
+use kvgate_tests::shared;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
@@ -60,6 +61,7 @@ async fn backends() -> Outcome {
         let lines: Vec<_> = contents.lines().map(|line| cut(&masked_times(line))).collect();
         compare(&format!("{}.txt", setup.name), &(lines.join("\n") + "\n"))?;
     }
+    shared::end_all();
     Ok(())
 }
 

@@ -29,10 +29,12 @@ const SHAPES: &[&str] = &[
     r#"{"":""}"#,
     r#"{"a":[1,[2,[3,{"b":[]}]]]}"#,
     r#"{"z":1,"a":2,"m":3}"#,
-    r#"{"same":1,"same":2,"same":{"same":3,"same":4}}"#,
+    REPEATED_NAMES,
     r#"{"value":{"version":1},"created_at":"never","expires_at":7,"key":"k","collection":"c"}"#,
     r#"{"__proto__":1,"$where":2,"a.b":3,"$set":{"c":4}}"#,
 ];
+
+const REPEATED_NAMES: &str = r#"{"same":1,"same":2,"same":{"same":3,"same":4}}"#;
 
 const STRINGS: &[&str] = &[
     r#"{"escapes":"\"\\\/\b\f\n\r\t"}"#,
@@ -72,6 +74,12 @@ const INNER_WHITE_SPACE: &[&str] =
 
 async fn texts(context: Context, texts: &'static [&'static str]) -> Outcome {
     for (index, text) in texts.iter().enumerate() {
+        if *text == REPEATED_NAMES && context.setup.facts.refuses_repeated_names {
+            let answer = context.here.put("repeated", *text).await;
+            let call = context.here.describe("Put", &"repeated");
+            refused(answer, call, Code::InvalidArgument, "INVALID_VALUE")?;
+            continue;
+        }
         let outcome = context.round_trip(&format!("key-{index}"), *text).await;
         outcome.map_err(|failure| failure.within(text))?;
     }
@@ -132,7 +140,7 @@ async fn around_file_size(context: Context) -> Outcome {
 /// `GetMany`, `Ttl`, the streams and the scan return what `Get` does.
 async fn every_call(context: Context) -> Outcome {
     let here = &context.here;
-    let value = Bytes::from_static(br#"{ "b":1.0,"a":18446744073709551616,"a":"\ud800" }"#);
+    let value = Bytes::from_static(br#"{ "b":1.0,"a":18446744073709551616,"c":"\ud800" }"#);
     here.put("key", value.clone()).await?;
     let check =
         |call: &str, found| context.expect_value(here.describe(call, &"key"), found, &value);

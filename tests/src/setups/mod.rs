@@ -5,12 +5,17 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod elasticsearch;
+mod elasticsearch_7;
+mod elasticsearch_backend;
+mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod memory;
 mod memory_prefixed;
 mod multidisk;
 mod null;
+mod opensearch;
 mod simple;
 
 use std::net::SocketAddr;
@@ -35,6 +40,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    elasticsearch::SETUP,
+    elasticsearch_7::SETUP,
+    elasticsearch_password::SETUP,
+    opensearch::SETUP,
 ];
 
 /// One way to run a store.
@@ -57,6 +66,9 @@ pub struct RealBackend {
     pub about: &'static str,
     /// Starts it.
     pub start: StartBackend,
+    /// Takes a part of one that other tests use, too, and that is never stopped; for
+    /// backends that take long to start.
+    pub join: Option<StartBackend>,
     /// Whether what is stored outlives a restart of the backend as it is set up here.
     pub keeps_entries: bool,
     /// What a `GetMany` of 1,000 keys costs.
@@ -135,6 +147,12 @@ impl Place<'_> {
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
     }
+
+    /// The settings of a store of this type on the setup's backend.
+    fn backend_settings(&self, store_type: &str) -> String {
+        let backend = self.backend.map_or_else(String::new, Backend::settings);
+        format!("type = \"{store_type}\"\n{backend}")
+    }
 }
 
 /// What is special about a setup.
@@ -150,6 +168,8 @@ pub struct Facts {
     pub refused_name_starts: &'static [&'static str],
     /// Longer names are cut, so that two of them may meet.
     pub kept_name_characters: Option<usize>,
+    /// Values in which an object has two members of one name are refused.
+    pub refuses_repeated_names: bool,
 }
 
 impl Facts {
@@ -161,6 +181,7 @@ impl Facts {
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,
+            refuses_repeated_names: false,
         }
     }
 }

@@ -13,7 +13,9 @@ use crate::pair::Pair;
 pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
     let prepared = Prepared::new(setup).await?;
     let mut python = Python::open(setup, &prepared.python())?;
-    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(50_000));
+    // what an index that Python makes takes, and else what has a file of its own
+    let size = if setup.python == Some("elasticsearch") { 30_000 } else { 50_000 };
+    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(size));
     python.put("first", "small", r#"{"n": 1}"#)?;
     python.put("first", "large", &large)?;
     let mut pair = Pair::beside(setup, prepared.start().await?).await?;
@@ -60,6 +62,7 @@ pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
 /// Two Python processes and the server write the same keys.
 pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("same").await?;
     let mut second = Python::open(setup, &pair.running.python())?;
     let here = pair.server("same");
     let keys: Vec<String> = (0..100).map(|n| format!("key-{n}")).collect();
@@ -70,16 +73,15 @@ pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     for key in &keys {
         here.put(key, large("s")).await?;
         let found = here.value(key).await?.unwrap_or_default();
-        let whole = ["p", "q", "s"].iter().any(|by| found == large(by));
+        let whole = ["p", "q", "s"].iter().any(|by| pair.is_same(&found, &large(by)));
         expect(whole, format!("{}: a value that nobody has written", here.describe("Get", key)))?;
     }
     pair.python.answer(&request("p"))?;
     second.answer(&request("q"))?;
     let results = found(here.get_many(&keys).await?)?;
     for (key, value) in results {
-        let text = value.map(|value| String::from_utf8_lossy(&value).into_owned());
-        let python = pair.python.get("same", &key)?;
-        expect_equal(here.describe("Get", &key), text, python)?;
+        let python = pair.python.get("same", &key)?.unwrap_or_default();
+        pair.expect_text(here.describe("Get", &key), value, &python)?;
     }
     Ok(())
 }

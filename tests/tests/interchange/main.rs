@@ -17,6 +17,7 @@ use std::sync::Arc;
 use futures::future::LocalBoxFuture;
 use kvgate_tests::failure::Outcome;
 use kvgate_tests::setups::{ALL, Setup};
+use kvgate_tests::shared;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 
@@ -53,5 +54,7 @@ fn main() -> ExitCode {
             }));
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    shared::end_all();
+    conclusion.exit_code()
 }

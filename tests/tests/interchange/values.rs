@@ -25,7 +25,9 @@ const TEXTS: &[&str] = &[
 
 pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
-    for (index, text) in TEXTS.iter().enumerate() {
+    // for what becomes of it there see unreadable.rs
+    let takes = |text: &str| setup.python != Some("elasticsearch") || !text.contains("lone");
+    for (index, text) in TEXTS.iter().enumerate().filter(|(_, text)| takes(text)) {
         let key = format!("key-{index}");
         pair.python.put("values", &key, text)?;
         pair.expect_server("values", &key, text).await?;
@@ -44,13 +46,16 @@ pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
     for (text, python) in [
         (r#"{"é":"😀"}"#, r#"{"\u00e9": "\ud83d\ude00"}"#),
         ("{\n\"b\":1,\t\"a\":2}", r#"{"a": 2, "b": 1}"#),
-        (r#"{"a":1,"a":2}"#, r#"{"a": 2}"#),
         (r#"{"a":1.00,"b":1E2}"#, r#"{"a": 1.0, "b": 100.0}"#),
         (r#"{"a":"\/"}"#, r#"{"a": "/"}"#),
     ] {
         pair.server("values").put("key", text).await?;
         pair.expect_python("values", "key", python)?;
         pair.expect_server("values", "key", text).await?;
+    }
+    if !setup.facts.refuses_repeated_names {
+        pair.server("values").put("key", r#"{"a":1,"a":2}"#).await?;
+        pair.expect_python("values", "key", r#"{"a": 2}"#)?;
     }
     Ok(())
 }
@@ -64,6 +69,7 @@ fn text_of(size: usize) -> String {
 
 pub(crate) async fn large(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("large").await?;
     for size in SIZES {
         let text = text_of(*size);
         pair.python.put("large", "python", &text)?;
@@ -83,6 +89,7 @@ pub(crate) async fn large(setup: &'static Setup) -> Outcome {
 /// Each side replaces what the other has put, from small to large and back.
 pub(crate) async fn replaced(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("replaced").await?;
     for size in [10, 50_000, 60_000, 20, 70_000] {
         let (one, other) = (text_of(size), text_of(size + 1));
         pair.python.put("replaced", "key", &one)?;
@@ -95,6 +102,7 @@ pub(crate) async fn replaced(setup: &'static Setup) -> Outcome {
 
 pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("deleted").await?;
     for size in [10, 50_000] {
         let text = text_of(size);
         pair.python.put("deleted", "key", &text)?;
@@ -113,6 +121,7 @@ pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
 
 pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("many").await?;
     let here = pair.server("many");
     let text = |n: usize| match n % 50 {
         49 => text_of(40_000 + n),
@@ -130,7 +139,7 @@ pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     for keys in [&python, &server] {
         let results = found(here.get_many(keys).await?)?;
         for ((key, value), text) in results.into_iter().zip(&texts) {
-            expect_equal(here.describe("GetMany", &key), value, Some(text.clone().into()))?;
+            pair.expect_text(here.describe("GetMany", &key), value, text)?;
         }
         let request = json!({ "do": "get_many", "collection": "many", "keys": keys });
         expect_equal("Python get_many", pair.python.call(&request)?, json!(texts))?;
