@@ -24,7 +24,6 @@ const REQUEST_CHANGES_MAX: usize = 5_000;
 const REQUESTS_AT_ONCE: usize = 4;
 
 /// Something to be done to a document.
-#[derive(Debug)]
 pub(super) struct Change {
     pub(super) index: String,
     pub(super) id: String,
@@ -32,7 +31,6 @@ pub(super) struct Change {
 }
 
 /// What is to be done to a document.
-#[derive(Debug)]
 pub(super) enum What {
     /// It is stored, in place of what is there.
     Put(String),

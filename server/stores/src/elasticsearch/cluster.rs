@@ -34,7 +34,6 @@ pub(super) struct Cluster {
 }
 
 /// A request.
-#[derive(Clone, Debug)]
 pub(super) struct Request {
     method: Method,
     path: String,
@@ -72,7 +71,6 @@ impl Request {
 }
 
 /// What the cluster answered.
-#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Bytes,

@@ -17,7 +17,7 @@ pub(super) const CONFLICT: u16 = 409;
 const REASON_CHARS_MAX: usize = 300;
 
 /// Why the cluster did not do something.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Fault<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Cow<'a, str>,

@@ -20,7 +20,6 @@ const REQUEST_IDS_MAX: usize = 1_000;
 const REQUESTS_AT_ONCE: usize = 4;
 
 /// A document that is there.
-#[derive(Debug)]
 pub(super) struct Found {
     /// What was stored, letter for letter, or the members of it that were asked for.
     pub(super) source: Bytes,

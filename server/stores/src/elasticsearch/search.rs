@@ -33,7 +33,6 @@ pub(super) struct Place<'a> {
 }
 
 /// An entry that is to be removed.
-#[derive(Debug)]
 pub(super) struct Victim {
     pub(super) index: String,
     pub(super) id: String,
