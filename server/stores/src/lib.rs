@@ -13,6 +13,8 @@ use serde_json::Value;
 
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -27,6 +29,8 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "opensearch")]
+pub mod opensearch;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "simple")]
@@ -170,6 +174,24 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "elasticsearch",
+        title: "Elasticsearch",
+        summary: "documents in Elasticsearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Elasticsearch 9.5 and 7.17 and py-key-value-aio 0.5.0",
+        adapter: adapter!("elasticsearch", elasticsearch::Config),
+    },
+    StoreType {
+        word: "opensearch",
+        title: "OpenSearch",
+        summary: "documents in OpenSearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "OpenSearch 3.8 and py-key-value-aio 0.5.0",
+        adapter: adapter!("opensearch", opensearch::Config),
     },
     StoreType {
         word: "keyring",

@@ -5,6 +5,9 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod elasticsearch;
+mod elasticsearch_7;
+mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -17,6 +20,7 @@ mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
+mod opensearch;
 mod redis;
 mod redis_cluster;
 mod redis_mtls;
@@ -49,6 +53,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    elasticsearch::SETUP,
+    elasticsearch_7::SETUP,
+    elasticsearch_password::SETUP,
+    opensearch::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,
@@ -201,6 +209,14 @@ pub struct Facts {
     /// The most bytes of a value that a case puts to have a large one, for the same
     /// reason: what the store refuses stands in its limits.
     pub value_bytes_large: usize,
+    /// Whether the backend takes so long to start that the tests of one process share
+    /// one, which each has a part of: those that stop it take turns.
+    pub shares_backend: bool,
+    /// Whether Python hands its client values and not text: that writes them without
+    /// spaces and in UTF-8, half of a surrogate pair too, and `NaN` not at all.
+    pub python_client_writes: bool,
+    /// The most bytes of a text within a value where Python has made the collection.
+    pub python_text_bytes_max: usize,
 }
 
 impl Facts {
@@ -214,8 +230,14 @@ impl Facts {
         wanted.min(self.value_bytes_large)
     }
 
+    /// How many bytes a text has that a case wants so large in a collection that Python
+    /// has made.
+    pub fn python_large(&self, wanted: usize) -> usize {
+        wanted.min(self.python_text_bytes_max)
+    }
+
     /// A store without peculiarities.
-    const fn of(store_type: &'static str, stability: Stability) -> Self {
+    pub(crate) const fn of(store_type: &'static str, stability: Stability) -> Self {
         Self {
             store_type,
             stability,
@@ -229,6 +251,9 @@ impl Facts {
             nesting_max: None,
             entries_many: usize::MAX,
             value_bytes_large: usize::MAX,
+            shares_backend: false,
+            python_client_writes: false,
+            python_text_bytes_max: usize::MAX,
         }
     }
 }

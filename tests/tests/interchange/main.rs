@@ -17,6 +17,7 @@ use std::sync::Arc;
 use futures::future::LocalBoxFuture;
 use kvgate_tests::failure::Outcome;
 use kvgate_tests::setups::{ALL, Setup};
+use kvgate_tests::shared::Kept;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 
@@ -46,13 +47,18 @@ fn main() -> ExitCode {
     cases.extend(cases!(unreadable: nan, nan_in_a_large_value));
     let mut trials = Vec::new();
     for setup in ALL.iter().filter(|setup| setup.python.is_some()) {
+        let kept = Arc::new(Kept::new(setup));
         for (name, run) in &cases {
             if *name == "both_open::many_processes" && !setup.facts.rewritten_at_once {
                 continue;
             }
-            let (run, runtime) = (*run, Arc::clone(&runtime));
+            let (run, runtime, kept) = (*run, Arc::clone(&runtime), Arc::clone(&kept));
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
-                runtime.block_on(run(setup)).map_err(|failure| failure.to_string().into())
+                let outcome = runtime.block_on(async {
+                    kept.keep().await?;
+                    run(setup).await
+                });
+                outcome.map_err(|failure| failure.to_string().into())
             }));
         }
     }
