@@ -36,7 +36,7 @@ pub(super) fn elasticsearch(
     version: &str,
     java: &RangeInclusive<u32>,
     place: &Place<'_>,
-    login: Option<Login<'_>>,
+    login: Option<&Login<'_>>,
 ) -> Outcome<impl Fn() -> Command + Send + Sync + use<>> {
     let (home, folder) = (installed(&format!("elasticsearch-{version}"))?, place.folder);
     let (config, data) = (folder.path("config"), folder.path("data"));
@@ -47,11 +47,11 @@ pub(super) fn elasticsearch(
     }
     let options = [&JVM_OPTIONS[..], &["-Djava.io.tmpdir=${ES_TMPDIR}"]].concat();
     std::fs::write(config.join("jvm.options"), options.join("\n"))?;
-    if let Some(Login { user, password_hash, .. }) = &login {
+    if let Some(Login { user, password_hash, .. }) = login {
         std::fs::write(config.join("users"), format!("{user}:{password_hash}\n"))?;
         std::fs::write(config.join("users_roles"), format!("superuser:{user}\n"))?;
     }
-    std::fs::write(config.join("elasticsearch.yml"), settings(place, login.as_ref()))?;
+    std::fs::write(config.join("elasticsearch.yml"), settings(place, login))?;
     let is_root = rustix::process::geteuid().is_root();
     let home = if is_root { for_nobody(&home, folder)? } else { home };
     let (java, pid) = (java_home(java)?, folder.path(PID_FILE));
@@ -84,13 +84,14 @@ fn settings(place: &Place<'_>, login: Option<&Login<'_>>) -> String {
         login.is_some(),
     );
     if let Some(Login { certificates, .. }) = login {
-        settings += &format!(
+        let lines = format!(
             "xpack.security.authc.api_key.enabled: true\n\
              xpack.security.http.ssl.enabled: true\n\
              xpack.security.http.ssl.certificate: {}\nxpack.security.http.ssl.key: {}\n",
             certificates.server.certificate.display(),
             certificates.server.key.display(),
         );
+        settings.push_str(&lines);
     }
     settings
 }

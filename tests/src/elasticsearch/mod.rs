@@ -59,10 +59,7 @@ impl Distribution {
 }
 
 /// A part of the node, which is started unless it runs.
-pub async fn start(
-    node: &Shared<Node>,
-    distribution: Distribution,
-) -> Outcome<Box<dyn Backend>> {
+pub async fn start(node: &Shared<Node>, distribution: Distribution) -> Outcome<Box<dyn Backend>> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let node: Arc<Node> = node.get(async || Node::start(distribution).await).await?;
     node.resume().await?;

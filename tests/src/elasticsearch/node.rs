@@ -56,13 +56,15 @@ impl Node {
             password_hash: PASSWORD_HASH,
             certificates,
         });
-        let command: Box<dyn Fn() -> Command + Send + Sync> =
-            match distribution.elasticsearch {
-                Some(version) => {
-                    Box::new(installed::elasticsearch(version, &distribution.java, &place, login)?)
-                }
-                None => Box::new(installed::opensearch(&distribution.java, &place)?),
-            };
+        let command: Box<dyn Fn() -> Command + Send + Sync> = match distribution.elasticsearch {
+            Some(version) => Box::new(installed::elasticsearch(
+                version,
+                &distribution.java,
+                &place,
+                login.as_ref(),
+            )?),
+            None => Box::new(installed::opensearch(&distribution.java, &place)?),
+        };
         let client = client(certificates.as_ref())?;
         let asking = (client.clone(), url(port, certificates.is_some(), "_cluster/health"));
         let ready: Ready = Box::new(move || {

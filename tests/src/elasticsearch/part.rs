@@ -17,6 +17,9 @@ use crate::setups::Backend;
 
 const WRONG_PASSWORD: &str = "close sesame";
 
+/// A node that has just started and is asked much at once is slow.
+const TIMEOUT: &str = "timeout = \"10s\"\n";
+
 /// A node, and how the names of a test's indices begin there.
 pub(super) struct Part {
     pub(super) node: Arc<Node>,
@@ -42,7 +45,7 @@ impl Part {
 #[async_trait]
 impl Backend for Part {
     fn settings(&self) -> String {
-        self.at(self.address(), &self.login(PASSWORD))
+        self.at(self.address(), &self.login(PASSWORD)) + TIMEOUT
     }
 
     /// By an API key, where the settings without a proxy have a password.

@@ -180,6 +180,7 @@ impl Place<'_> {
 
 /// What is special about a setup.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent facts")]
 pub struct Facts {
     /// The store's type, as the server reports it.
     pub store_type: &'static str,

@@ -8,6 +8,7 @@ mod both_open;
 mod expiry;
 mod names;
 mod pair;
+mod refused;
 mod unreadable;
 mod values;
 
@@ -45,11 +46,15 @@ fn main() -> ExitCode {
     cases.extend(cases!(names: from_python, from_server));
     cases.extend(cases!(both_open: python_first, both_write, many_processes));
     cases.extend(cases!(unreadable: nan, nan_in_a_large_value));
+    cases.extend(cases!(refused: large_text));
     let mut trials = Vec::new();
     for setup in ALL.iter().filter(|setup| setup.python.is_some()) {
         let kept = Arc::new(Kept::new(setup));
         for (name, run) in &cases {
             if *name == "both_open::many_processes" && !setup.facts.rewritten_at_once {
+                continue;
+            }
+            if *name == "refused::large_text" && setup.facts.python_text_bytes_max == usize::MAX {
                 continue;
             }
             let (run, runtime, kept) = (*run, Arc::clone(&runtime), Arc::clone(&kept));

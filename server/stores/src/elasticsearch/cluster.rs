@@ -243,13 +243,13 @@ impl Node {
         let left = deadline.saturating_duration_since(Instant::now());
         let query = Some(request.query.as_slice());
         let sent = self.client.send(method, path, headers, query, body, Some(left)).await;
-        let response = sent.map_err(|error| self.failure(error))?;
+        let response = sent.map_err(|error| self.failure(&error))?;
         let status = response.status_code().as_u16();
-        let body = response.bytes().await.map_err(|error| self.failure(error))?;
+        let body = response.bytes().await.map_err(|error| self.failure(&error))?;
         Ok(Answer { status, body, writes: request.writes })
     }
 
-    fn failure(&self, error: elasticsearch::Error) -> Failure {
+    fn failure(&self, error: &elasticsearch::Error) -> Failure {
         use std::error::Error as _;
 
         let source =
@@ -269,8 +269,11 @@ impl Node {
 fn innermost(error: &elasticsearch_reqwest::Error) -> Option<String> {
     use std::error::Error as _;
 
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.last().map(ToString::to_string)
+    let mut cause = error.source()?;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    Some(cause.to_string())
 }
 
 impl Login {

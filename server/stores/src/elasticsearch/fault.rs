@@ -92,9 +92,10 @@ impl Fault<'_> {
     /// The document can't be in the index: its value is what differs from others.
     fn of_value(&self) -> Error {
         let why = if self.says("Duplicate") {
-            "it has two members of one name in one object, which Elasticsearch does not take"
-        } else if self.says("Number value length") {
-            "it has a number of more than 1,000 digits"
+            "it has two members of one name in one object, which the cluster does not take"
+        } else if self.says("Number value length") || self.says("Name length") {
+            "it has a number of more than 1,000 digits or a name of more than 50,000 characters, \
+             which the cluster does not take"
         } else if self.says("immense") || self.says("depth") || self.says("reserved character") {
             "the index maps values so that it takes no text over 32,766 bytes, no deep nesting and \
              no NUL in names; an index that kvgate makes takes them"

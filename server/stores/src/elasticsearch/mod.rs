@@ -93,15 +93,13 @@ impl ElasticsearchStore {
     /// answers how many that were.
     async fn remove(&self, place: Place<'_>, query: Value) -> Result<u64> {
         let mut removed = 0;
-        place
-            .sweep(&self.names, query, async |victims| {
-                let changes: Vec<_> = victims.into_iter().map(Change::from).collect();
-                for done in self.change(&changes).await {
-                    removed += u64::from(done? == Done::Yes);
-                }
-                Ok(())
-            })
-            .await?;
+        let mut sweep = place.sweep(query).await?;
+        while let Some(victims) = sweep.next(&self.names).await? {
+            let changes: Vec<_> = victims.into_iter().map(Change::from).collect();
+            for done in self.change(&changes).await {
+                removed += u64::from(done? == Done::Yes);
+            }
+        }
         Ok(removed)
     }
 
@@ -250,17 +248,20 @@ impl Store for ElasticsearchStore {
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
         let place = Place::index(&self.cluster, &self.names.index(collection)?);
         let all = json!({ "term": { "collection": collection } });
-        Ok(self.remove(place, all).await? > 0)
+        let removed = self.remove(place, all).await.map_err(Error::may_have_happened)?;
+        Ok(removed > 0)
     }
 
     async fn destroy(&self) -> Result<()> {
         let place = Place::all(&self.cluster, &self.names);
-        self.remove(place, json!({ "match_all": {} })).await.map(drop)
+        let removed = self.remove(place, json!({ "match_all": {} })).await;
+        removed.map(drop).map_err(Error::may_have_happened)
     }
 
     async fn cull(&self) -> Result<u64> {
         let place = Place::all(&self.cluster, &self.names);
-        self.remove(place, search::expired("lt", self.clock.now())).await
+        let removed = self.remove(place, search::expired("lt", self.clock.now())).await;
+        removed.map_err(Error::may_have_happened)
     }
 
     async fn check(&self) -> Result<()> {

@@ -127,16 +127,10 @@ impl<'a> Place<'a> {
         Ok(Page { items: listed.collect(), next })
     }
 
-    /// Hands all entries of ours that match the query to `each`, some at a time. Each is
-    /// handed over at most once, so that this ends whatever others write meanwhile.
-    pub(super) async fn sweep(
-        &self,
-        names: &Names,
-        query: Value,
-        mut each: impl AsyncFnMut(Vec<Victim>) -> Result<()>,
-    ) -> Result<()> {
+    /// Begins to find all entries that match the query.
+    pub(super) async fn sweep(self, query: Value) -> Result<Sweep<'a>> {
         self.refresh().await?;
-        let mut search = json!({
+        let search = json!({
             "size": SWEEP_HITS,
             "track_total_hits": false,
             "seq_no_primary_term": true,
@@ -148,21 +142,7 @@ impl<'a> Place<'a> {
             ] } },
             "sort": [ascending("collection"), ascending("key")],
         });
-        loop {
-            let body = self.search(&search).await?;
-            let hits = read::<Hits<'_, (String, String)>>(&body)?.hits.hits;
-            let Some(last) = hits.last() else { return Ok(()) };
-            search["search_after"] = json!(last.sort);
-            let ended = hits.len() < SWEEP_HITS;
-            // the pattern matches the indices of longer prefixes too: they are not ours
-            let ours = hits
-                .into_iter()
-                .filter(|hit| names.index(&hit.sort.0).is_ok_and(|index| index == hit.index));
-            each(ours.map(Hit::victim).collect()).await?;
-            if ended {
-                return Ok(());
-            }
-        }
+        Ok(Sweep { place: self, search, ended: false })
     }
 
     async fn search(&self, search: &Value) -> Result<Bytes> {
@@ -173,6 +153,34 @@ impl<'a> Place<'a> {
             .json(search.to_string());
         let found = self.cluster.ask(&request).await?.found()?;
         Ok(found.unwrap_or_else(|| Bytes::from_static(br#"{"hits": {"hits": []}}"#)))
+    }
+}
+
+/// All entries that match a query, some at a time.
+pub(super) struct Sweep<'a> {
+    place: Place<'a>,
+    search: Value,
+    ended: bool,
+}
+
+impl Sweep<'_> {
+    /// More of the entries that are ours; nothing at the end. Each is found at most once,
+    /// so that this ends whatever others write meanwhile.
+    pub(super) async fn next(&mut self, names: &Names) -> Result<Option<Vec<Victim>>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let body = self.place.search(&self.search).await?;
+        let hits = read::<Hits<'_, (String, String)>>(&body)?.hits.hits;
+        if let Some(last) = hits.last() {
+            self.search["search_after"] = json!(last.sort);
+        }
+        self.ended = hits.len() < SWEEP_HITS;
+        // the pattern matches the indices of longer prefixes too: they are not ours
+        let ours = hits
+            .into_iter()
+            .filter(|hit| names.index(&hit.sort.0).is_ok_and(|index| index == hit.index));
+        Ok(Some(ours.map(Hit::victim).collect()))
     }
 }
 
