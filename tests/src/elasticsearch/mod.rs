@@ -25,6 +25,8 @@ pub const FACTS: Facts = Facts {
     // their parser of JSON takes no name twice
     refused_values: &[r#""same":1,"same":2"#, r#""a":1,"a":"#, r#"616,"a":"#],
     shares_backend: true,
+    // each is an index
+    collections_many: 24,
     python_client_writes: true,
     // as it maps values
     python_text_bytes_max: 30_000,

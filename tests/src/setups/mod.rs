@@ -207,6 +207,9 @@ pub struct Facts {
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
+    /// The most odd collections that a case makes: fewer for a backend that takes long to
+    /// make one.
+    pub collections_many: usize,
     /// The most bytes of a value that a case puts to have a large one, for the same
     /// reason: what the store refuses stands in its limits.
     pub value_bytes_large: usize,
@@ -251,6 +254,7 @@ impl Facts {
             refused_values: &[],
             nesting_max: None,
             entries_many: usize::MAX,
+            collections_many: usize::MAX,
             value_bytes_large: usize::MAX,
             shares_backend: false,
             python_client_writes: false,

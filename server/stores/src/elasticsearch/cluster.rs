@@ -128,6 +128,11 @@ impl Cluster {
         })
     }
 
+    /// How long an answer may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Asks one node; another one if the first can't be reached.
     pub(super) async fn ask(&self, request: &Request) -> Result<Answer> {
         let deadline = Instant::now() + self.timeout;

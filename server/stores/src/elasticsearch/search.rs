@@ -4,11 +4,14 @@
 //! are unique and sorted by their bytes, so pages need no point in time to miss nothing:
 //! `server/decisions/0012-elasticsearch.md`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use elasticsearch::http::Method;
 use kvgate_core::{Error, Kind, ListedKey, Page, PageRequest, Result, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::changes::Version;
 use super::cluster::{Cluster, Request};
@@ -24,6 +27,12 @@ const SWEEP_HITS: usize = 5_000;
 /// The most indices in which one collection is looked for: more than one only where the
 /// prefixes of several stores begin alike.
 const INDICES_OF_COLLECTION: usize = 100;
+
+/// How long a search waits before it is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a search is answered that did not find all shards.
+const UNAVAILABLE: u16 = 503;
 
 /// Where is searched.
 pub(super) struct Place<'a> {
@@ -151,8 +160,17 @@ impl<'a> Place<'a> {
             .with("allow_no_indices", "true")
             .with("allow_partial_search_results", "false")
             .json(search.to_string());
-        let found = self.cluster.ask(&request).await?.found()?;
-        Ok(found.unwrap_or_else(|| Bytes::from_static(br#"{"hits": {"hits": []}}"#)))
+        let until = Instant::now() + self.cluster.timeout();
+        loop {
+            let answer = self.cluster.ask(&request).await?;
+            // an index that somebody has just made can't be searched yet
+            if answer.status == UNAVAILABLE && Instant::now() + PAUSE < until {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let found = answer.found()?;
+            return Ok(found.unwrap_or_else(|| Bytes::from_static(br#"{"hits": {"hits": []}}"#)));
+        }
     }
 }
 
