@@ -85,8 +85,7 @@ fn settings(place: &Place<'_>, login: Option<&Login<'_>>) -> String {
     );
     if let Some(Login { certificates, .. }) = login {
         let lines = format!(
-            "xpack.security.authc.api_key.enabled: true\n\
-             xpack.security.http.ssl.enabled: true\n\
+            "xpack.security.http.ssl.enabled: true\n\
              xpack.security.http.ssl.certificate: {}\nxpack.security.http.ssl.key: {}\n",
             certificates.server.certificate.display(),
             certificates.server.key.display(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use elasticsearch_reqwest::{Certificate, Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Distribution;
 use super::installed::{self, Login, Place};
@@ -31,14 +31,9 @@ pub struct Node {
     daemon: Daemon,
     folder: Folder,
     pub(super) port: u16,
-    pub(super) secured: Option<Secured>,
+    /// What it encrypts with, if it asks who we are.
+    pub(super) certificates: Option<Certificates>,
     client: Client,
-}
-
-/// What a node has that asks who we are.
-pub(super) struct Secured {
-    pub(super) certificates: Certificates,
-    pub(super) api_key: String,
 }
 
 impl Node {
@@ -73,17 +68,7 @@ impl Node {
             Box::pin(async move { request.await.is_ok_and(|answer| answer.status().is_success()) })
         });
         let daemon = Daemon::start(command, &folder.path("log"), ready).await?;
-        let mut node = Self { daemon, folder, port, secured: None, client };
-        if let Some(certificates) = certificates {
-            node.secured = Some(Secured { certificates, api_key: String::new() });
-            let made = node.ask(Method::POST, "_security/api_key", Some(json!({ "name": "k" })));
-            let made: Value = serde_json::from_str(&made.await?)?;
-            let key = made["encoded"].as_str().ok_or_else(|| Failure::new("no API key"))?;
-            if let Some(secured) = &mut node.secured {
-                key.clone_into(&mut secured.api_key);
-            }
-        }
-        Ok(node)
+        Ok(Self { daemon, folder, port, certificates, client })
     }
 
     /// Has it run if a test that failed has left it stopped or held.
@@ -114,7 +99,7 @@ impl Node {
 
     /// How its address begins.
     pub(super) fn scheme(&self) -> &'static str {
-        if self.secured.is_some() { "https" } else { "http" }
+        if self.certificates.is_some() { "https" } else { "http" }
     }
 
     /// Asks it something, which must succeed.
@@ -124,7 +109,7 @@ impl Node {
         path: &str,
         body: Option<Value>,
     ) -> Outcome<String> {
-        let url = url(self.port, self.secured.is_some(), path);
+        let url = url(self.port, self.certificates.is_some(), path);
         let mut request = signed(self.client.request(method, url));
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());

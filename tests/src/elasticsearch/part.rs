@@ -29,13 +29,13 @@ pub(super) struct Part {
 impl Part {
     fn at(&self, address: SocketAddr, login: &str) -> String {
         let (scheme, prefix) = (self.node.scheme(), &self.prefix);
-        let tls = self.node.secured.as_ref().map(|it| it.certificates.settings(None));
+        let tls = self.node.certificates.as_ref().map(|it| it.settings(None));
         let tls = tls.unwrap_or_default();
         format!("url = \"{scheme}://{address}\"\nindex_prefix = \"{prefix}\"\n{login}{tls}")
     }
 
     fn login(&self, password: &str) -> String {
-        match self.node.secured {
+        match self.node.certificates {
             Some(_) => format!("username = \"{USER}\"\npassword = \"{password}\"\n"),
             None => String::new(),
         }
@@ -48,10 +48,8 @@ impl Backend for Part {
         self.at(self.address(), &self.login(PASSWORD)) + TIMEOUT
     }
 
-    /// By an API key, where the settings without a proxy have a password.
     fn behind(&self, proxy: SocketAddr) -> Option<String> {
-        let key = self.node.secured.as_ref().map(|it| format!("api_key = \"{}\"\n", it.api_key));
-        Some(self.at(proxy, &key.unwrap_or_default()))
+        Some(self.at(proxy, &self.login(PASSWORD)))
     }
 
     fn address(&self) -> SocketAddr {
@@ -59,7 +57,7 @@ impl Backend for Part {
     }
 
     fn with_wrong_password(&self) -> Option<(String, &'static str)> {
-        self.node.secured.as_ref()?;
+        self.node.certificates.as_ref()?;
         Some((self.at(self.address(), &self.login(WRONG_PASSWORD)), WRONG_PASSWORD))
     }
 
