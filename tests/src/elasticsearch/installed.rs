@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::built::built;
 use crate::certificates::Certificates;
 use crate::failure::{Failure, Outcome};
 use crate::folder::Folder;
@@ -38,7 +39,8 @@ pub(super) fn elasticsearch(
     place: &Place<'_>,
     login: Option<&Login<'_>>,
 ) -> Outcome<impl Fn() -> Command + Send + Sync + use<>> {
-    let (home, folder) = (installed(&format!("elasticsearch-{version}"))?, place.folder);
+    let home = built("elasticsearch", &format!("{version}/.installed"))?.join(version);
+    let folder = place.folder;
     let (config, data) = (folder.path("config"), folder.path("data"));
     std::fs::create_dir_all(&config)?;
     std::fs::create_dir_all(data.join("tmp"))?;
@@ -100,7 +102,7 @@ pub(super) fn opensearch(
     java: &RangeInclusive<u32>,
     place: &Place<'_>,
 ) -> Outcome<impl Fn() -> Command + Send + Sync + use<>> {
-    let (home, java) = (installed("opensearch")?, java_home(java)?.join("bin/java"));
+    let (home, java) = (built("opensearch", "pom.xml")?, java_home(java)?.join("bin/java"));
     let (data, ports) = (place.folder.path("data"), [place.port, place.transport_port]);
     Ok(move || {
         let mut command = Command::new(&java);
@@ -126,19 +128,6 @@ fn for_nobody(home: &Path, folder: &Folder) -> Outcome<PathBuf> {
 fn run(program: &str, options: &[&str], paths: &[&Path]) -> Outcome {
     let status = Command::new(program).args(options).args(paths).status()?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("{program}: {status}"))) }
-}
-
-/// Where `tests/backends/install` has put it. What it makes last is there.
-fn installed(name: &str) -> Outcome<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = cache.or(home).ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME"))?;
-    let folder = cache.join("kvgate-backends").join(name);
-    if [".installed", "pom.xml"].iter().any(|last| folder.join(last).is_file()) {
-        return Ok(folder);
-    }
-    let folder = folder.display();
-    Err(Failure::new(format!("no server in {folder}: run `tests/backends/install`")))
 }
 
 /// A Java of one of these versions.
