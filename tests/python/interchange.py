@@ -17,6 +17,7 @@ from glide import (
     NodeAddress,
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -29,6 +30,7 @@ from key_value.aio.stores.keyring.store import (
 )
 from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
+from key_value.aio.stores.opensearch import OpenSearchStore
 from key_value.aio.stores.redis import RedisStore
 from key_value.aio.stores.valkey import ValkeyStore
 
@@ -57,6 +59,14 @@ def open_filetree_v1(directory: str):
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
     )
+
+
+def open_elasticsearch(url: str, index_prefix: str):
+    return ElasticsearchStore(url=url, index_prefix=index_prefix)
+
+
+def open_opensearch(url: str, index_prefix: str):
+    return OpenSearchStore(url=url, index_prefix=index_prefix)
 
 
 def open_keyring(dbus_address: str, v1: bool = False):
@@ -104,6 +114,8 @@ OPEN = {
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "elasticsearch": open_elasticsearch,
+    "opensearch": open_opensearch,
     "keyring": open_keyring,
     "memcached": open_memcached,
     "mongodb": open_mongodb,

@@ -4,12 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::{Failure, Outcome};
-use crate::wait::until_boxed;
+use crate::wait::{until_boxed, within_boxed};
+
+/// How long a server may take to start: some are whole Java applications.
+const START_PATIENCE: Duration = Duration::from_mins(3);
 
 /// A server that can be stopped and started again. Dropping it kills it.
 pub struct Daemon {
@@ -46,7 +50,8 @@ impl Daemon {
             Failure::from(error).within(format!("starting {} ({hint})", program.display()))
         })?;
         *self.child() = Some(child);
-        let ready = until_boxed(format!("{} is ready", program.display()), || {
+        let what = format!("{} is ready", program.display());
+        let ready = within_boxed(START_PATIENCE, what, || {
             Box::pin(async {
                 if let Some(status) = self.ended()? {
                     return Err(Failure::new(format!("it ended with {status}")));
@@ -58,6 +63,16 @@ impl Daemon {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             failure.within(format!("starting {}, with the log:\n{log}", program.display()))
         })
+    }
+
+    /// Whether it was started and not stopped since.
+    pub fn is_started(&self) -> bool {
+        self.child().is_some()
+    }
+
+    /// Its process; nothing after a stop.
+    pub fn process(&self) -> Option<Pid> {
+        self.child().as_ref().map(Pid::from_child)
     }
 
     /// Stops it and waits for its end.
@@ -79,8 +94,8 @@ impl Daemon {
     }
 
     fn signal(&self, signal: Signal) -> Outcome {
-        match self.child().as_ref() {
-            Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
+        match self.process() {
+            Some(process) => Ok(kill_process(process, signal)?),
             None => Err(Failure::new("the backend is not running")),
         }
     }

@@ -43,13 +43,22 @@ pub async fn until_boxed<'a, T>(
     what: impl Display,
     condition: impl Fn() -> BoxFuture<'a, Outcome<Option<T>>>,
 ) -> Outcome<T> {
+    within_boxed(PATIENCE, what, condition).await
+}
+
+/// Like [`until_boxed`], with a deadline of its own.
+pub async fn within_boxed<'a, T>(
+    patience: Duration,
+    what: impl Display,
+    condition: impl Fn() -> BoxFuture<'a, Outcome<Option<T>>>,
+) -> Outcome<T> {
     let start = Instant::now();
     loop {
         if let Some(answer) = condition().await? {
             return Ok(answer);
         }
-        if start.elapsed() > PATIENCE {
-            return Err(Failure::new(format!("waited {PATIENCE:?} in vain until {what}")));
+        if start.elapsed() > patience {
+            return Err(Failure::new(format!("waited {patience:?} in vain until {what}")));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -13,6 +13,8 @@ use serde_json::Value;
 
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -31,6 +33,8 @@ pub mod multidisk;
 pub mod null;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
+#[cfg(feature = "opensearch")]
+pub mod opensearch;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "rocksdb")]
@@ -185,6 +189,24 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "itself",
         adapter: adapter!("rocksdb", rocksdb::Config),
+    },
+    StoreType {
+        word: "elasticsearch",
+        title: "Elasticsearch",
+        summary: "documents in Elasticsearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Elasticsearch 9.5 and 7.17 and py-key-value-aio 0.5.0",
+        adapter: adapter!("elasticsearch", elasticsearch::Config),
+    },
+    StoreType {
+        word: "opensearch",
+        title: "OpenSearch",
+        summary: "documents in OpenSearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "OpenSearch 3.8 and py-key-value-aio 0.5.0",
+        adapter: adapter!("opensearch", opensearch::Config),
     },
     StoreType {
         word: "keyring",

@@ -5,6 +5,9 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod elasticsearch;
+mod elasticsearch_7;
+mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -17,6 +20,7 @@ mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
+mod opensearch;
 mod redis;
 mod redis_cluster;
 mod redis_mtls;
@@ -57,6 +61,10 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
+    elasticsearch::SETUP,
+    elasticsearch_7::SETUP,
+    elasticsearch_password::SETUP,
+    opensearch::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,
@@ -180,6 +188,7 @@ impl Place<'_> {
 
 /// What is special about a setup.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent facts")]
 pub struct Facts {
     /// The store's type, as the server reports it.
     pub store_type: &'static str,
@@ -206,9 +215,20 @@ pub struct Facts {
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
+    /// The most odd collections that a case makes: fewer for a backend that takes long to
+    /// make one.
+    pub collections_many: usize,
     /// The most bytes of a value that a case puts to have a large one, for the same
     /// reason: what the store refuses stands in its limits.
     pub value_bytes_large: usize,
+    /// Whether the backend takes so long to start that the tests of one process share
+    /// one, which each has a part of: those that stop it take turns.
+    pub shares_backend: bool,
+    /// Whether Python hands its client values and not text: that writes them without
+    /// spaces and in UTF-8, half of a surrogate pair too, and `NaN` not at all.
+    pub python_client_writes: bool,
+    /// The most bytes of a text within a value where Python has made the collection.
+    pub python_text_bytes_max: usize,
 }
 
 impl Facts {
@@ -222,8 +242,14 @@ impl Facts {
         wanted.min(self.value_bytes_large)
     }
 
+    /// How many bytes a text has that a case wants so large in a collection that Python
+    /// has made.
+    pub fn python_large(&self, wanted: usize) -> usize {
+        wanted.min(self.python_text_bytes_max)
+    }
+
     /// A store without peculiarities.
-    const fn of(store_type: &'static str, stability: Stability) -> Self {
+    pub(crate) const fn of(store_type: &'static str, stability: Stability) -> Self {
         Self {
             store_type,
             stability,
@@ -236,7 +262,11 @@ impl Facts {
             refused_values: &[],
             nesting_max: None,
             entries_many: usize::MAX,
+            collections_many: usize::MAX,
             value_bytes_large: usize::MAX,
+            shares_backend: false,
+            python_client_writes: false,
+            python_text_bytes_max: usize::MAX,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What others have stored under our keys.
 
+use kvgate_proto::v1::Store;
 use kvgate_tests::client::{Collection, entry, outcome};
 use kvgate_tests::failure::{Failure, Outcome, expect_equal};
 use kvgate_tests::rpc_error::{RpcError, refused};
 use tonic::Code;
 
 use crate::Real;
-use crate::scene::Scene;
+use crate::scene::{Front, Scene};
 
 /// It is `DATA_LOSS` for that key alone, until it is replaced or removed.
 pub(crate) async fn foreign(real: Real) -> Outcome {
@@ -22,7 +23,29 @@ pub(crate) async fn foreign(real: Real) -> Outcome {
     scene.backend.put_foreign(&here.collection, "foreign").await?;
     expect_equal("Delete", here.delete("foreign").await?, true)?;
     expect_equal("Get", here.get("foreign").await?, None)?;
+    beside(&scene, &front).await?;
     front.expect_clean_log()
+}
+
+/// Where nobody has put an entry yet there is something foreign: listings and culls pass
+/// it by.
+async fn beside(scene: &Scene, front: &Front) -> Outcome {
+    scene.backend.put_foreign("foreigners", "foreign").await?;
+    let (store, here) = (scene.real.setup.name, front.here());
+    let Store { capabilities, .. } = front.client.get_store(store).await?;
+    let can = capabilities.unwrap_or_default();
+    if can.list_keys {
+        let keys = here.sorted_keys("").await?;
+        expect_equal(here.describe("ListKeys", &""), keys, ["before", "later"])?;
+    }
+    if can.list_collections {
+        let collections = front.client.collections(store, "faults", 0).await?;
+        expect_equal("ListCollections", collections, ["faults"])?;
+    }
+    if can.cull {
+        expect_equal("the culled_count of Cull", front.client.cull(store).await?, 0)?;
+    }
+    Ok(())
 }
 
 async fn check(here: &Collection) -> Outcome {

@@ -13,7 +13,7 @@ use crate::pair::Pair;
 pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
     let prepared = Prepared::new(setup).await?;
     let mut python = Python::open(setup, &prepared.python())?;
-    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(50_000));
+    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(setup.facts.python_large(50_000)));
     python.put("first", "small", r#"{"n": 1}"#)?;
     python.put("first", "large", &large)?;
     let mut pair = Pair::beside(setup, prepared.start().await?).await?;
@@ -61,6 +61,7 @@ pub(crate) async fn both_write(setup: &'static Setup) -> Outcome {
 /// Two Python processes and the server write the same keys.
 pub(crate) async fn many_processes(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("same").await?;
     let mut second = Python::open(setup, &pair.running.python())?;
     let here = pair.server("same");
     // One after the other: two that set up a collection at once fail in Python ("already

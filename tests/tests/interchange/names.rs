@@ -85,6 +85,12 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.push("k".repeat(800));
             collections.retain(|name| !name.contains('$'));
         }
+        // An index is in lower case, and can't have some characters.
+        "elasticsearch" | "opensearch" => {
+            collections.retain(|name| !name.contains(['A', ' ', '#', ',']));
+            keys.extend(owned(&["a/b", "/", "a::b", "::", ":", "\t", " ", "*", "?", "\"", "|"]));
+            keys.push("k".repeat(512));
+        }
         // A file's name has at most 255 bytes, `.json` among them.
         _ => keys.push("k".repeat(250)),
     }
