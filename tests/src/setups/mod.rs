@@ -23,6 +23,8 @@ mod redis_mtls;
 mod redis_password;
 mod redis_sentinel;
 mod redis_tls;
+mod s3;
+mod s3_versitygw;
 mod simple;
 mod valkey;
 mod valkey_cluster;
@@ -61,6 +63,8 @@ pub const ALL: &[Setup] = &[
     redis_mtls::SETUP,
     redis_cluster::SETUP,
     redis_sentinel::SETUP,
+    s3::SETUP,
+    s3_versitygw::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
 ];

@@ -17,5 +17,6 @@ mod million;
 mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
+mod s3_bucket;
 mod slow_callers;
 mod wrappers;
