@@ -284,15 +284,12 @@ impl Requests {
 
     /// Waits until another request may be sent.
     pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>> {
-        match tokio::time::timeout(self.patience, self.free.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                let (max, waited) = (self.max, self.patience);
-                let context =
-                    format!("{max} requests were under way for {waited:?} (requests_max)");
-                Err(Error::new(Kind::Unavailable, context))
-            }
+        if let Ok(Ok(permit)) = tokio::time::timeout(self.patience, self.free.acquire()).await {
+            return Ok(permit);
         }
+        let (max, waited) = (self.max, self.patience);
+        let context = format!("{max} requests were under way for {waited:?} (requests_max)");
+        Err(Error::new(Kind::Unavailable, context))
     }
 }
 

@@ -1,12 +1,12 @@
 //! versitygw, which keeps objects as files: stricter about names than others.
 
-use super::s3::{FACTS, GET_MANY};
+use super::s3::{FACTS, GET_MANY, settings_of};
 use super::{RealBackend, Setup};
 use crate::s3::{S3, versitygw};
 
 pub(super) const SETUP: Setup = Setup {
     name: "s3_versitygw",
-    settings: |place| format!("type = \"s3\"\n{}", place.backend_settings()),
+    settings: settings_of,
     backend: Some(RealBackend {
         about: "versitygw 1.8, which keeps objects as files",
         start: |directory| {
