@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use futures::future::{join_all, try_join_all};
-use kvgate_tests::client::Collection;
+use kvgate_tests::client::{Collection, entry};
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
 use kvgate_tests::rpc_error::refused;
@@ -84,6 +84,23 @@ async fn is_made_once_and_again() -> Outcome {
     here.put("key", r#"{"n":1}"#).await?;
     let found = here.value("key").await?;
     expect_equal("Get", found.as_deref(), Some(br#"{"n":1}"#.as_slice()))
+}
+
+/// More than S3 lists and deletes with one request.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_a_thousand_entries() -> Outcome {
+    let scene = Scene::set(minio).await?;
+    let server = scene.start("timeout = \"20s\"\n").await?;
+    let here = here(&server).await?;
+    let keys: Vec<String> = (0..1_100).map(|n| format!("key-{n:04}")).collect();
+    here.put_many(keys.iter().map(|key| entry(key, "{}")).collect()).await?;
+    expect_equal("ListKeys", here.sorted_keys("").await?, keys.clone())?;
+    let deleted = here.delete_many(&keys[..1_050]).await?.deleted_count;
+    expect_equal("the deleted_count of DeleteMany", deleted, 1_050)?;
+    expect_equal("ListKeys", here.sorted_keys("").await?, &keys[1_050..])?;
+    here.put_many(keys.iter().map(|key| entry(key, "{}")).collect()).await?;
+    expect_equal("DeleteCollection", here.delete_collection().await?, true)?;
+    expect_equal("objects", scene.names().await?, [""; 0])
 }
 
 /// What is no entry of ours stays, whatever is destroyed.
