@@ -14,7 +14,7 @@ pub(super) const NAMES_MAX: usize = 1000;
 
 /// Some names of objects.
 pub(super) struct Part {
-    /// The objects', or those of the folders that they are in.
+    /// The objects', or those of the folders that they are in, without the `/`.
     pub(super) names: Vec<String>,
     /// Where the next part begins.
     pub(super) next: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Listed {
     Objects,
-    /// What ends with the first `/` in the objects' names.
+    /// What the objects' names have before the first `/`.
     Folders,
 }
 
@@ -57,12 +57,17 @@ impl Bucket {
         let is_encoded = answer.encoding_type == Some(EncodingType::Url);
         let objects = answer.contents.into_iter().flatten().filter_map(|object| object.key);
         let folders = answer.common_prefixes.into_iter().flatten().filter_map(|it| it.prefix);
-        let names: Vec<String> = match listed {
+        let mut names: Vec<String> = match listed {
             Listed::Objects => objects.collect(),
             Listed::Folders => folders.collect(),
         };
-        let names =
-            if is_encoded { names.iter().filter_map(|it| decoded(it)).collect() } else { names };
+        if is_encoded {
+            names = names.iter().filter_map(|name| decoded(name)).collect();
+        }
+        if listed == Listed::Folders {
+            let folders = names.iter().filter_map(|name| name.strip_suffix(SEPARATOR));
+            names = folders.map(str::to_owned).collect();
+        }
         let next = answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true));
         Ok(Part { names, next })
     }

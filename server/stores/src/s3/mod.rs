@@ -146,11 +146,47 @@ impl S3Store {
         Ok(listed.filter(|listed| self.names.key_leads_to(&listed.key, &stored)))
     }
 
-    /// The collection of a folder as it was named, if it holds a live entry.
-    async fn live_collection(&self, folder: String) -> Result<Option<String>> {
-        let Some(stored) = folder.strip_suffix(SEPARATOR) else {
-            return Ok(None);
-        };
+    /// A page of a listing: what the stored names are that the ranges list, as far as it is
+    /// of interest.
+    async fn page<T, F>(
+        &self,
+        listed: Listed,
+        folder: &str,
+        page: &PageRequest<'_>,
+        look: impl Fn(String) -> F,
+    ) -> Result<Page<T>>
+    where
+        F: Future<Output = Result<Option<T>>>,
+    {
+        let (ranges, mut place) = (self.names.ranges(page.prefix), Place::parse(page.cursor)?);
+        let mut items = Vec::new();
+        while let Some(range) = ranges.get(place.range) {
+            let (prefix, limit) = (format!("{folder}{}", range.prefix()), page.limit - items.len());
+            let part = self.bucket.list(listed, &prefix, place.begin, limit).await?;
+            let next = place.behind(&part, ranges.len());
+            let is_over = part.next.is_none();
+            let stored = part.names.iter().filter_map(|name| name.strip_prefix(folder));
+            let wanted = stored.filter(|stored| {
+                self.names.is_of(range, stored)
+                    && (self.names.is_made(stored) || stored.starts_with(page.prefix))
+            });
+            let wanted: Vec<String> = wanted.map(str::to_owned).collect();
+            let mut looks = stream::iter(wanted).map(&look).buffered(CALL_REQUESTS_MAX);
+            while let Some(found) = looks.try_next().await? {
+                items.extend(found);
+            }
+            if !is_over || items.len() >= page.limit {
+                return Ok(Page { items, next });
+            }
+            place = Place { range: place.range + 1, begin: None };
+        }
+        Ok(Page { items, next: None })
+    }
+
+    /// A collection as it was named, by what its folder is called; nothing if no entry in
+    /// it lives.
+    async fn live_collection(&self, stored: String) -> Result<Option<String>> {
+        let (stored, folder) = (stored.as_str(), format!("{stored}{SEPARATOR}"));
         let mut begin = None;
         loop {
             let listing = self.bucket.list(Listed::Objects, &folder, begin.as_deref(), LOOKED_AT);
@@ -320,46 +356,19 @@ impl Store for S3Store {
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         let folder = &self.names.folder(collection)?;
-        let (ranges, place) = (self.names.ranges(page.prefix), Place::parse(page.cursor)?);
-        let Some(range) = ranges.get(place.range) else {
-            return Ok(Page::empty());
+        let look = |stored| async move {
+            let listed = self.listed(folder, stored).await?;
+            Ok(listed.filter(|listed| listed.key.starts_with(page.prefix)))
         };
-        let prefix = format!("{folder}{}", range.prefix());
-        let part = self.bucket.list(Listed::Objects, &prefix, place.begin, page.limit).await?;
-        let next = place.behind(&part, ranges.len());
-        let stored = part.names.into_iter().filter_map(|name| {
-            let stored = name.strip_prefix(folder.as_str())?;
-            let is_wanted = self.names.is_of(range, stored)
-                && (self.names.is_made(stored) || stored.starts_with(page.prefix));
-            is_wanted.then(|| stored.to_owned())
-        });
-        let stored: Vec<String> = stored.collect();
-        let looks = stream::iter(stored).map(|stored| self.listed(folder, stored));
-        let mut looks = looks.buffered(CALL_REQUESTS_MAX);
-        let mut items = Vec::new();
-        while let Some(listed) = looks.try_next().await? {
-            items.extend(listed.filter(|listed| listed.key.starts_with(page.prefix)));
-        }
-        Ok(Page { items, next })
+        self.page(Listed::Objects, folder, page, look).await
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let (ranges, place) = (self.names.ranges(page.prefix), Place::parse(page.cursor)?);
-        let Some(range) = ranges.get(place.range) else {
-            return Ok(Page::empty());
+        let look = |stored| async move {
+            let collection = self.live_collection(stored).await?;
+            Ok(collection.filter(|collection| collection.starts_with(page.prefix)))
         };
-        let listing = self.bucket.list(Listed::Folders, range.prefix(), place.begin, page.limit);
-        let part = listing.await?;
-        let next = place.behind(&part, ranges.len());
-        let mut folders = part.names;
-        folders.retain(|folder| self.names.is_of(range, folder.trim_end_matches(SEPARATOR)));
-        let looks = stream::iter(folders).map(|folder| self.live_collection(folder));
-        let mut looks = looks.buffered(CALL_REQUESTS_MAX);
-        let mut items = Vec::new();
-        while let Some(found) = looks.try_next().await? {
-            items.extend(found.filter(|collection| collection.starts_with(page.prefix)));
-        }
-        Ok(Page { items, next })
+        self.page(Listed::Folders, "", page, look).await
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
