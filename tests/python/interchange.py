@@ -132,6 +132,8 @@ class Driver:
 
     async def open(self, kind: str, at: dict) -> None:
         self.store = OPEN[kind](**at)
+        # how long a client needs to begin is no part of an entry's time
+        await self.store.setup()
 
     async def put(
         self, collection: str, key: str, value: str, ttl: float | None
