@@ -32,6 +32,7 @@ from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
 from key_value.aio.stores.opensearch import OpenSearchStore
 from key_value.aio.stores.redis import RedisStore
+from key_value.aio.stores.s3 import S3Store
 from key_value.aio.stores.valkey import ValkeyStore
 
 # How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
@@ -92,6 +93,10 @@ def open_redis(host: str, port: int):
     return RedisStore(host=host, port=port)
 
 
+def open_s3(**settings: str):
+    return S3Store(**settings)
+
+
 def open_valkey(host: str, port: int):
     addresses = [NodeAddress(host, port)]
     return ValkeyStore(
@@ -120,6 +125,7 @@ OPEN = {
     "memcached": open_memcached,
     "mongodb": open_mongodb,
     "redis": open_redis,
+    "s3": open_s3,
     "valkey": open_valkey,
     "valkey_cluster": open_valkey_cluster,
 }
@@ -138,6 +144,8 @@ class Driver:
 
     async def open(self, kind: str, at: dict) -> None:
         self.store = OPEN[kind](**at)
+        # how long a client needs to begin is no part of an entry's time
+        await self.store.setup()
 
     async def put(
         self, collection: str, key: str, value: str, ttl: float | None

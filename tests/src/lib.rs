@@ -25,6 +25,7 @@ pub mod raw;
 pub mod redis;
 pub mod rpc_error;
 pub mod running;
+pub mod s3;
 pub mod secret_service;
 pub mod server;
 pub mod setups;

@@ -134,6 +134,19 @@ pub fn hashed(name: &str) -> String {
     format!("H_{}", sha256_hex(name))
 }
 
+/// Hexadecimal digits of the hash that [`cut_and_hashed`] puts behind a name.
+pub const CUT_HASH_DIGITS: usize = 8;
+
+/// py-key-value's name for one of more bytes than S3 leaves it: cut between two
+/// characters, and behind it the beginning of its SHA-256.
+pub fn cut_and_hashed(name: &str, bytes_max: usize) -> String {
+    if name.len() <= bytes_max {
+        return name.to_owned();
+    }
+    let kept = &name[..name.floor_char_boundary(bytes_max.saturating_sub(CUT_HASH_DIGITS))];
+    format!("{kept}{}", &sha256_hex(name)[..CUT_HASH_DIGITS])
+}
+
 /// Each run of characters that are not allowed becomes one `_`; a name that is
 /// nothing but such a run becomes empty, as in py-key-value.
 fn replace_runs(name: &str, allowed: impl Fn(char) -> bool) -> String {
@@ -175,6 +188,14 @@ mod tests {
         assert_eq!(make("é").map(|name| name.len()), Some("S_-12345678".len()));
         let long = "x".repeat(300);
         assert_eq!(make(&long), Some(format!("S_{}", "x".repeat(243))));
+    }
+
+    /// Made by `hash_excess_length` of py-key-value-aio 0.5.0.
+    #[test]
+    fn cuts_names_as_python_does() {
+        assert_eq!(cut_and_hashed(&"k".repeat(500), 500), "k".repeat(500));
+        let cut = cut_and_hashed(&"k".repeat(501), 500);
+        assert_eq!(cut, format!("{}86012b63", "k".repeat(492)));
     }
 
     #[test]

@@ -11,6 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "disk")]
 pub mod disk;
 #[cfg(feature = "elasticsearch")]
@@ -39,6 +41,8 @@ pub mod opensearch;
 pub mod redis;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;
+#[cfg(feature = "s3")]
+pub mod s3;
 #[cfg(feature = "simple")]
 pub mod simple;
 #[cfg(feature = "tls")]
@@ -245,6 +249,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "Redis 7.0 and py-key-value-aio 0.5.0",
         adapter: adapter!("redis", redis::Config),
+    },
+    StoreType {
+        word: "s3",
+        title: "S3",
+        summary: "objects in a bucket of Amazon S3, or of what speaks like it",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "MinIO, versitygw 1.8 and py-key-value-aio 0.5.0; AWS untested",
+        adapter: adapter!("s3", s3::Config),
     },
     StoreType {
         word: "valkey",

@@ -31,6 +31,8 @@ mod redis_tls;
 mod rocksdb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb_small;
+mod s3;
+mod s3_versitygw;
 mod simple;
 mod valkey;
 mod valkey_cluster;
@@ -77,6 +79,8 @@ pub const ALL: &[Setup] = &[
     redis_mtls::SETUP,
     redis_cluster::SETUP,
     redis_sentinel::SETUP,
+    s3::SETUP,
+    s3_versitygw::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
 ];

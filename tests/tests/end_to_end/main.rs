@@ -19,5 +19,6 @@ mod redis_moves;
 mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
+mod s3_bucket;
 mod slow_callers;
 mod wrappers;
