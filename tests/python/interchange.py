@@ -10,12 +10,14 @@ import json
 import sys
 from pathlib import Path
 
+import hvac
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
     FileTreeV1KeySanitizationStrategy,
 )
+from key_value.aio.stores.vault import VaultStore
 
 
 def open_disk(directory: str):
@@ -40,12 +42,18 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_vault(url: str, token: str, verify: str | bool):
+    # the store itself has no setting for the authority
+    return VaultStore(client=hvac.Client(url=url, token=token, verify=verify))
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "vault": open_vault,
 }
 
 

@@ -25,6 +25,8 @@ pub mod null;
 pub mod simple;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -160,5 +162,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "vault",
+        title: "Vault",
+        summary: "secrets in a KV version 2 engine of HashiCorp Vault",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Vault 1.21.2 and py-key-value-aio 0.5.0",
+        adapter: adapter!("vault", vault::Config),
     },
 ];

@@ -12,6 +12,8 @@ mod memory_prefixed;
 mod multidisk;
 mod null;
 mod simple;
+pub mod vault;
+mod vault_raft;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,8 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    vault::SETUP,
+    vault_raft::SETUP,
 ];
 
 /// One way to run a store.

@@ -64,7 +64,9 @@ fn text_of(size: usize) -> String {
 
 pub(crate) async fn large(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
-    for size in SIZES {
+    // Vault takes 1 MiB, whoever sends it
+    let most = if setup.facts.store_type == "vault" { 1_000_000 } else { usize::MAX };
+    for size in SIZES.iter().filter(|size| **size <= most) {
         let text = text_of(*size);
         pair.python.put("large", "python", &text)?;
         pair.expect_server("large", "python", &text).await?;
