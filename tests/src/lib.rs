@@ -26,4 +26,5 @@ pub mod running;
 pub mod secret_service;
 pub mod server;
 pub mod setups;
+pub mod vault;
 pub mod wait;

@@ -26,6 +26,8 @@ mod redis_tls;
 mod simple;
 mod valkey;
 mod valkey_cluster;
+mod vault;
+mod vault_raft;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,6 +65,8 @@ pub const ALL: &[Setup] = &[
     redis_sentinel::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
+    vault::SETUP,
+    vault_raft::SETUP,
 ];
 
 /// One way to run a store.

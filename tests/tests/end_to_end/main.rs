@@ -18,4 +18,6 @@ mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
 mod slow_callers;
+mod vault;
+mod vault_logins;
 mod wrappers;
