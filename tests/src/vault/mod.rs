@@ -2,6 +2,7 @@
 
 mod api;
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
 use crate::ports;
 use crate::setups::Backend;
-use crate::wait::until;
+use crate::wait::until_boxed;
 
 /// A token that never ends and may do everything.
 const ROOT_TOKEN: &str = "kvgate-tests-root-token";
@@ -99,8 +100,13 @@ impl Server {
             Kind::Memory => self.api.use_token(ROOT_TOKEN),
             Kind::Raft => self.unseal().await?,
         }
-        until("the engine is ready", async || {
-            Ok(self.api.is_ready("secret/config").await.then_some(()))
+        self.until_ready("secret/config").await
+    }
+
+    /// Waits until a path can be read.
+    async fn until_ready(&self, path: &str) -> Outcome {
+        until_boxed(format!("{path} can be read"), || {
+            Box::pin(async { Ok(self.api.is_ready(path).await.then_some(())) })
         })
         .await
     }
@@ -116,8 +122,7 @@ impl Server {
         }
         let key = std::fs::read_to_string(&self.unseal_key)?;
         self.api.post("sys/unseal", &json!({ "key": key })).await?;
-        until("Vault is active", async || Ok(self.api.is_ready("sys/health").await.then_some(())))
-            .await?;
+        self.until_ready("sys/health").await?;
         if is_new {
             self.prepare().await?;
         }
@@ -126,20 +131,23 @@ impl Server {
 
     /// Mounts the engine and makes the ways in.
     async fn prepare(&self) -> Outcome {
-        let post = async |path: &str, body: Value| self.api.post(path, &body).await;
         let token = json!({ "id": ROOT_TOKEN, "policies": ["root"], "no_parent": true });
-        post("auth/token/create", token).await?;
+        self.api.post("auth/token/create", &token).await?;
         self.api.use_token(ROOT_TOKEN);
-        post("sys/mounts/secret", json!({ "type": "kv", "options": { "version": "2" } })).await?;
-        post("sys/policies/acl/kvgate", json!({ "policy": POLICY })).await?;
-        post("sys/auth/approle", json!({ "type": "approle" })).await?;
         let role = json!({
             "token_policies": ["kvgate"], "token_ttl": "6s", "token_max_ttl": "20s",
         });
-        post("auth/approle/role/kvgate", role).await?;
-        post("auth/approle/role/kvgate/role-id", json!({ "role_id": ROLE_ID })).await?;
-        let secret = json!({ "secret_id": SECRET_ID });
-        post("auth/approle/role/kvgate/custom-secret-id", secret).await.map(|_| ())
+        for (path, body) in [
+            ("sys/mounts/secret", json!({ "type": "kv", "options": { "version": "2" } })),
+            ("sys/policies/acl/kvgate", json!({ "policy": POLICY })),
+            ("sys/auth/approle", json!({ "type": "approle" })),
+            ("auth/approle/role/kvgate", role),
+            ("auth/approle/role/kvgate/role-id", json!({ "role_id": ROLE_ID })),
+            ("auth/approle/role/kvgate/custom-secret-id", json!({ "secret_id": SECRET_ID })),
+        ] {
+            self.api.post(path, &body).await?;
+        }
+        Ok(())
     }
 
     fn settings_with(&self, address: SocketAddr, token: &str, secret_id: &str) -> String {
@@ -222,7 +230,7 @@ impl Backend for Server {
             let found = self.api.get(&format!("secret/data/{}", escaped(&path))).await?;
             let found = found.unwrap_or_default();
             let (fields, version) = (&found["data"]["data"], &found["data"]["metadata"]["version"]);
-            contents += &format!("{path} version {version} {fields}\n");
+            writeln!(contents, "{path} version {version} {fields}")?;
         }
         Ok(contents)
     }
@@ -243,20 +251,17 @@ fn url(kind: Kind, address: SocketAddr) -> String {
 
 /// A server with TLS keeps all in memory, one without on disk.
 fn configuration(port: u16, tls: Option<&Files>) -> Outcome<String> {
-    let (scheme, storage, listener) = match tls {
-        Some(Files { certificate, key }) => {
-            let (certificate, key) = (certificate.display(), key.display());
-            let files = format!("tls_cert_file = \"{certificate}\"\n  tls_key_file = \"{key}\"");
-            ("https", String::new(), files)
-        }
-        None => {
-            let cluster = local(ports::free()?);
-            let storage = format!(
-                "storage \"raft\" {{\n  path = \"raft\"\n  node_id = \"one\"\n}}\n\
-                 cluster_addr = \"http://{cluster}\"\n"
-            );
-            ("http", storage, "tls_disable = true".to_owned())
-        }
+    let (scheme, storage, listener) = if let Some(Files { certificate, key }) = tls {
+        let (certificate, key) = (certificate.display(), key.display());
+        let files = format!("tls_cert_file = \"{certificate}\"\n  tls_key_file = \"{key}\"");
+        ("https", String::new(), files)
+    } else {
+        let cluster = local(ports::free()?);
+        let storage = format!(
+            "storage \"raft\" {{\n  path = \"raft\"\n  node_id = \"one\"\n}}\n\
+             cluster_addr = \"http://{cluster}\"\n"
+        );
+        ("http", storage, "tls_disable = true".to_owned())
     };
     let address = local(port);
     Ok(format!(

@@ -52,7 +52,9 @@ fn read(error: ClientError) -> Fault {
         ClientError::APIError { code: 404, errors } if errors.is_empty() => Fault::Missing,
         ClientError::APIError { code, errors } => Fault::Refused { code, said: say(&errors) },
         ClientError::RestClientError { source } => match source {
-            HttpError::ServerResponseError { code: 404, content } if is_deleted(content) => {
+            HttpError::ServerResponseError { code: 404, ref content }
+                if content.as_deref().is_some_and(is_deleted) =>
+            {
                 Fault::Missing
             }
             HttpError::ServerResponseError { code, .. } => {
@@ -69,17 +71,18 @@ fn read(error: ClientError) -> Fault {
 
 /// Whether it is Vault's answer for a version that was deleted, which has a status of
 /// 404 and says when.
-fn is_deleted(content: Option<String>) -> bool {
+fn is_deleted(content: &str) -> bool {
     #[derive(Deserialize)]
     struct Answer {
-        data: Data,
+        #[serde(rename = "data")]
+        _data: Data,
     }
     #[derive(Deserialize)]
     struct Data {
         #[serde(rename = "metadata")]
         _metadata: serde::de::IgnoredAny,
     }
-    content.is_some_and(|content| serde_json::from_str::<Answer>(&content).is_ok())
+    serde_json::from_str::<Answer>(content).is_ok()
 }
 
 /// The most characters of Vault's words that are passed on.

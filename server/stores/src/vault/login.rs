@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A role, and a secret of it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AppRole {
+pub(super) struct AppRole {
     /// The role's identifier.
     role_id: Secret,
     /// One of its secrets. It is used again when the token can't be renewed.
@@ -47,7 +47,7 @@ fn default_approle_mount() -> String {
 /// A role that is given to a service account of Kubernetes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Kubernetes {
+pub(super) struct Kubernetes {
     /// The role at Vault.
     role: String,
     /// The file with the service account's token, read at each login.
@@ -244,7 +244,7 @@ impl Inner {
             return Ok(None);
         }
         match token::renew_self(&session.client, None).await {
-            Ok(auth) => self.session(auth).map(Some),
+            Ok(auth) => self.session(&auth).map(Some),
             Err(error) => match login_error(error) {
                 error if error.kind().is_temporary() => Err(error),
                 _ => Ok(None),
@@ -266,7 +266,7 @@ impl Inner {
                 kubernetes::login(&client, mount, role, &jwt).await
             }
         };
-        self.session(auth.map_err(login_error)?)
+        self.session(&auth.map_err(login_error)?)
     }
 
     /// How long a token lasts that we were given. Vault's policy `default` allows a token
@@ -278,7 +278,7 @@ impl Inner {
         Ok(Session { lease: Lease::new(found.ttl, renewable), client })
     }
 
-    fn session(&self, auth: AuthInfo) -> Result<Session> {
+    fn session(&self, auth: &AuthInfo) -> Result<Session> {
         let client = self.connection.client(&auth.client_token)?;
         Ok(Session { client, lease: Lease::new(auth.lease_duration, auth.renewable) })
     }

@@ -52,11 +52,14 @@ use locks::Locks;
 use login::{AppRole, Credentials, Kubernetes, Sessions};
 use requests::Engine;
 
+const DEFAULT_URL: &str = "http://localhost:8200";
+
 /// Settings of a Vault store.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where Vault is: `https://HOST:PORT`, or `http://HOST:PORT`.
+    #[schemars(extend("default" = DEFAULT_URL))]
     url: BackendUrl,
     /// The token to show to Vault. It is renewed when half of its life is over; it must
     /// be allowed to look itself up and to renew itself, as Vault's policy `default` is.
@@ -79,11 +82,11 @@ pub struct Config {
     tls: TlsSettings,
     /// How long Vault may take for one answer.
     #[serde(deserialize_with = "duration::read")]
-    #[schemars(schema_with = "duration::schema")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "5s"))]
     timeout: Duration,
     /// How long making a connection may take.
     #[serde(deserialize_with = "duration::read")]
-    #[schemars(schema_with = "duration::schema")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "2s"))]
     connect_timeout: Duration,
     /// The most requests, each on a connection of its own, that wait for an answer of
     /// Vault at once.
@@ -97,7 +100,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            url: BackendUrl::from("http://localhost:8200".to_owned()),
+            url: BackendUrl::from(DEFAULT_URL.to_owned()),
             token: None,
             token_file: None,
             approle: None,
