@@ -19,7 +19,15 @@ pub(super) const SETUP: Setup = Setup {
         get_many: GetManyCost { round_trips: Some(1000), commands: None },
     }),
     python: Some("vault"),
-    facts: Facts::of("vault", Stability::Unstable),
+    facts: FACTS,
+};
+
+pub(super) const FACTS: Facts = Facts {
+    // each is a request or two
+    entries_many: 1_000,
+    // Vault takes 1 MiB
+    value_bytes_large: 1_000_000,
+    ..Facts::of("vault", Stability::Unstable)
 };
 
 async fn start(directory: PathBuf) -> Outcome<Box<dyn Backend>> {

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use kvgate_proto::v1::Stability;
-
-use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
+use super::vault::FACTS;
+use super::{Backend, GetManyCost, RealBackend, Setup};
 use crate::failure::Outcome;
 use crate::vault::{Kind, Server};
 
@@ -20,7 +19,7 @@ pub(super) const SETUP: Setup = Setup {
         get_many: GetManyCost { round_trips: Some(1000), commands: None },
     }),
     python: Some("vault"),
-    facts: Facts::of("vault", Stability::Unstable),
+    facts: FACTS,
 };
 
 async fn start(directory: PathBuf) -> Outcome<Box<dyn Backend>> {

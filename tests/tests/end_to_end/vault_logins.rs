@@ -38,14 +38,14 @@ async fn token_file() -> Outcome {
     let url = vault.url_setting();
     let server = folder
         .start(&format!(
-            "{LOG}[stores.file]\ntype = 'vault'\n{url}\
+            "{LOG}[stores.main]\ntype = 'vault'\n{url}\
              token_file = '{}'\n\
              [stores.fixed]\ntype = 'vault'\n{url}token = 'first-token'\n",
             file.display()
         ))
         .await?;
     let client = server.client().await?;
-    let (from_file, fixed) = (client.collection("file", "c"), client.collection("fixed", "c"));
+    let (from_file, fixed) = (client.collection("main", "c"), client.collection("fixed", "c"));
     from_file.put("a-key", r#"{"n":"a-value"}"#).await?;
     expect(fixed.get("a-key").await?.is_some(), "the fixed token does not see the entry")?;
     std::fs::write(&file, "second-token\n")?;
@@ -108,7 +108,7 @@ async fn kubernetes() -> Outcome {
         "token_policies": ["kvgate"],
     });
     api.post("auth/kubernetes/role/kvgate", &role).await?;
-    std::fs::write(folder.path("account"), signed(&pair, account)?)?;
+    std::fs::write(folder.path("main"), signed(&pair, account)?)?;
     std::fs::write(folder.path("other"), signed(&pair, "system:serviceaccount:default:other")?)?;
     let store = |name: &str| {
         let (url, file) = (vault.url_setting(), folder.path(name));
@@ -118,9 +118,9 @@ async fn kubernetes() -> Outcome {
             file.display()
         )
     };
-    let server = folder.start(&(store("account") + &store("other"))).await?;
+    let server = folder.start(&(store("main") + &store("other"))).await?;
     let client = server.client().await?;
-    let here = client.collection("account", "c");
+    let here = client.collection("main", "c");
     here.put("key", r#"{"n":1}"#).await?;
     let found = here.value("key").await?;
     expect_equal("Get", found.as_deref(), Some(br#"{"n":1}"#.as_slice()))?;
