@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
+use crate::wait::PATIENCE;
 
 /// A client of one server.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Api {
 impl Api {
     /// A client that trusts the certificate, if there is one.
     pub(super) fn new(url: String, certificate: Option<&Path>) -> Outcome<Self> {
-        let mut http = Client::builder().timeout(Duration::from_secs(10));
+        let mut http = Client::builder().timeout(PATIENCE);
         if let Some(certificate) = certificate {
             http = http.tls_certs_only([Certificate::from_pem(&std::fs::read(certificate)?)?]);
         } else {
