@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 pub use api::Api;
 use api::escaped;
 
+use crate::built::built;
 use crate::certificates::{Certificates, Files};
 use crate::daemon::{Daemon, Ready};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::ports;
 use crate::setups::Backend;
 use crate::wait::until_boxed;
@@ -272,7 +273,8 @@ fn configuration(port: u16, tls: Option<&Files>) -> Outcome<String> {
 
 /// How a server is started whose configuration is in the directory.
 fn command(directory: &Path, kind: Kind) -> Outcome<impl Fn() -> Command + Send + Sync + use<>> {
-    let (program, home, plain) = (program()?, directory.to_owned(), local(ports::free()?));
+    let program = built("vault", "vault")?.join("vault");
+    let (home, plain) = (directory.to_owned(), local(ports::free()?));
     Ok(move || {
         let mut command = Command::new(&program);
         command.args(["server", "-config=vault.hcl"]).current_dir(&home).env("HOME", &home);
@@ -287,14 +289,6 @@ fn command(directory: &Path, kind: Kind) -> Outcome<impl Fn() -> Command + Send 
         }
         command
     })
-}
-
-/// Where `tests/backends/install` has built it.
-fn program() -> Outcome<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = cache.or(home).ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME"))?;
-    Ok(cache.join("kvgate-backends/vault/vault"))
 }
 
 fn text(value: &Value) -> &str {
