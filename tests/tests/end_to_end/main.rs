@@ -21,4 +21,6 @@ mod reflection;
 mod rocksdb;
 mod s3_bucket;
 mod slow_callers;
+mod vault;
+mod vault_logins;
 mod wrappers;
