@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.dynamodb import DynamoDBStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -40,12 +41,17 @@ def open_filetree_v1(directory: str):
     )
 
 
+def open_dynamodb(**settings: str):
+    return DynamoDBStore(**settings)
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "dynamodb": open_dynamodb,
 }
 
 

@@ -43,27 +43,50 @@ impl<S: Store> LiveStore<S> {
         if has { Ok(()) } else { Err(self.locate(Error::unsupported(operation), operation)) }
     }
 
-    fn check_size(&self, key: &str, value_bytes: usize) -> Result<()> {
+    /// Refuses, before anything is asked, names that the backend would refuse.
+    fn check_names<'a>(
+        &self,
+        collection: &str,
+        keys: impl IntoIterator<Item = &'a str>,
+        operation: Operation,
+    ) -> Result<()> {
         let limits = self.adapter.limits();
-        let within = |kind, what: &str, size: usize, max: Option<usize>, name| match max {
-            Some(max) if size > max => Err(Error::new(
-                kind,
-                format!("{what} of {size} bytes is over the store's limit of {max} bytes ({name})"),
-            )
-            .with_limit(name, max as u64)),
-            _ => Ok(()),
-        };
-        within(Kind::InvalidKey, "key", key.len(), limits.key_bytes_max, "key_bytes_max")?;
-        let max = limits.value_bytes_max;
-        within(Kind::ValueTooLarge, "value", value_bytes, max, "value_bytes_max")
+        let max = limits.collection_bytes_max;
+        let mut checked =
+            within(Kind::InvalidCollection, "collection", collection, max, "collection_bytes_max");
+        if let Some(max) = limits.key_bytes_max {
+            let check = |key| within(Kind::InvalidKey, "key", key, Some(max), "key_bytes_max");
+            checked = checked.and_then(|()| keys.into_iter().try_for_each(check));
+        }
+        checked.map_err(|error| self.locate(error, operation))
     }
 
     /// Refuses, before anything is stored, what the backend would refuse.
-    fn check_sizes(&self, entries: &[(&str, Entry)]) -> Result<()> {
-        entries.iter().try_for_each(|(key, entry)| {
-            self.check_size(key, entry.value.as_bytes().len())
+    fn check_entries(&self, collection: &str, entries: &[(&str, Entry)]) -> Result<()> {
+        self.check_names(collection, entries.iter().map(|(key, _)| *key), Operation::Put)?;
+        let max = self.adapter.limits().value_bytes_max;
+        entries.iter().try_for_each(|(_, entry)| {
+            let value = entry.value.as_bytes();
+            within(Kind::ValueTooLarge, "value", value, max, "value_bytes_max")
                 .map_err(|error| self.locate(error, Operation::Put))
         })
+    }
+}
+
+fn within(
+    kind: Kind,
+    what: &str,
+    thing: impl AsRef<[u8]>,
+    max: Option<usize>,
+    name: &'static str,
+) -> Result<()> {
+    match (thing.as_ref().len(), max) {
+        (size, Some(max)) if size > max => Err(Error::new(
+            kind,
+            format!("{what} of {size} bytes is over the store's limit of {max} bytes ({name})"),
+        )
+        .with_limit(name, max as u64)),
+        _ => Ok(()),
     }
 }
 
@@ -83,6 +106,7 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Entry>>>> {
+        self.check_names(collection, keys.iter().copied(), Operation::Get)?;
         let found = self.adapter.get_many(collection, keys).await;
         let mut found = found.map_err(|e| self.locate(e, Operation::Get))?;
         let now = self.clock.now();
@@ -100,7 +124,7 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         entries: &[(&str, Entry)],
     ) -> Result<Vec<Result<()>>> {
-        self.check_sizes(entries)?;
+        self.check_entries(collection, entries)?;
         let stored = self.adapter.put_many(collection, entries).await;
         let mut stored = stored.map_err(|e| self.locate(e, Operation::Put))?;
         self.locate_each(&mut stored, Operation::Put);
@@ -112,6 +136,7 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Removed>>>> {
+        self.check_names(collection, keys.iter().copied(), Operation::Delete)?;
         let removed = self.adapter.delete_many(collection, keys).await;
         let mut removed = removed.map_err(|e| self.locate(e, Operation::Delete))?;
         let now = self.clock.now();
@@ -124,6 +149,7 @@ impl<S: Store> Store for LiveStore<S> {
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         self.supported(self.capabilities().list_keys, Operation::ListKeys)?;
+        self.check_names(collection, [], Operation::ListKeys)?;
         let listed = self.adapter.list_keys(collection, page).await;
         let mut listed = listed.map_err(|e| self.locate(e, Operation::ListKeys))?;
         let now = self.clock.now();
@@ -139,6 +165,7 @@ impl<S: Store> Store for LiveStore<S> {
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
         self.supported(self.capabilities().delete_collection, Operation::DeleteCollection)?;
+        self.check_names(collection, [], Operation::DeleteCollection)?;
         let deleted = self.adapter.delete_collection(collection).await;
         deleted.map_err(|e| self.locate(e, Operation::DeleteCollection))
     }

@@ -5,6 +5,8 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod dynamodb;
+mod dynamodb_prepared;
 mod filetree;
 mod filetree_v1;
 mod memory;
@@ -35,6 +37,8 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    dynamodb::SETUP,
+    dynamodb_prepared::SETUP,
 ];
 
 /// One way to run a store.
@@ -134,6 +138,11 @@ impl Place<'_> {
     /// The `directory` setting, as a line of TOML.
     pub fn directory_setting(&self) -> String {
         format!("directory = '{}'\n", self.directory.display())
+    }
+
+    /// The settings by which the store finds its backend, as lines of TOML.
+    pub fn backend_settings(&self) -> String {
+        self.backend.map(Backend::settings).unwrap_or_default()
     }
 }
 

@@ -14,4 +14,5 @@ mod memory_bound;
 mod million;
 mod reflection;
 mod slow_callers;
+mod table;
 mod wrappers;

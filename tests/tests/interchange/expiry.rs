@@ -8,8 +8,9 @@ use kvgate_tests::wait::until;
 
 use crate::pair::Pair;
 
-/// What each side says is left may differ by the time between the questions.
-const TOLERANCE: f64 = 1.0;
+/// What each side says is left may differ by the time between the questions, and by the
+/// part of a second that Python can't read from some backends.
+const TOLERANCE: f64 = 2.0;
 
 const TTLS: &[f64] = &[5.5, 3_600.0, 86_400.0 * 365.0 * 20.0];
 

@@ -62,6 +62,13 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
         }
+        // Both are text.
+        "dynamodb" => {
+            keys.extend(owned(ODD_KEYS));
+            collections.extend(owned(ODD_KEYS));
+            keys.push("k".repeat(1024));
+            collections.push("c".repeat(2048));
+        }
         // The strategies make a name of anything.
         "filetree_v1" => {
             keys.extend(owned(ODD_KEYS));
