@@ -41,7 +41,6 @@ pub(super) struct Part {
 impl Reading<'_> {
     /// Reads a part.
     pub(super) async fn part(&self, table: &Table) -> Result<Part> {
-        let used = |text: &str, name: &str| text.contains(name);
         let condition = match (self.collection, self.prefix) {
             (None, _) => "",
             (Some(_), "") => "#c = :c",
@@ -51,7 +50,7 @@ impl Reading<'_> {
         let texts = [condition, filter.unwrap_or_default(), self.projection];
         let names: HashMap<_, _> = NAMES
             .into_iter()
-            .filter(|(name, _)| texts.iter().any(|text| used(text, name)))
+            .filter(|(name, _)| texts.iter().any(|text| text.contains(name)))
             .map(|(name, attribute)| (name.to_owned(), attribute.to_owned()))
             .collect();
         let values = self.values(condition);

@@ -131,10 +131,12 @@ pub struct DynamoDbStore {
 impl DynamoDbStore {
     /// Carries out writes, each to another item; what failed is told by its key.
     async fn write(&self, writes: Vec<WriteRequest>) -> HashMap<String, Error> {
-        let batches: Vec<_> = writes
-            .chunks(batch::WRITES_MAX)
-            .map(|writes| batch::write(&self.table, writes.to_vec()))
-            .collect();
+        let mut writes = writes.into_iter();
+        let batches = std::iter::from_fn(|| {
+            let batch: Vec<_> = writes.by_ref().take(batch::WRITES_MAX).collect();
+            (!batch.is_empty()).then(|| batch::write(&self.table, batch))
+        });
+        let batches: Vec<_> = batches.collect();
         let mut failed = HashMap::new();
         let mut answers = stream::iter(batches).buffer_unordered(CALL_REQUESTS_MAX);
         while let Some(answer) = answers.next().await {

@@ -20,7 +20,7 @@ use crate::aws::{Requests, Service};
 const MAKING_MAX: Duration = Duration::from_mins(1);
 
 /// How often a new table is looked at.
-const MAKING_INTERVAL: Duration = Duration::from_millis(250);
+const MAKING_INTERVAL: Duration = Duration::from_millis(100);
 
 const NO_TABLE: &str = "ResourceNotFoundException";
 const TABLE_IN_USE: &str = "ResourceInUseException";
@@ -69,9 +69,10 @@ impl Table {
         F: Future<Output = Answer<T, E>>,
         E: ProvideErrorMetadata,
     {
-        let client =
-            self.client.get_or_try_init(async || Ok(Client::new(&self.service.load().await?)));
-        let client = client.await?;
+        let made = self.client.get_or_try_init(async || {
+            Ok::<_, Error>(Client::new(&self.service.load().await?))
+        });
+        let client = made.await?;
         self.make_ready(client).await?;
         let permit = self.requests.permit().await?;
         let answer = request(client.clone()).await;
@@ -123,17 +124,18 @@ impl Table {
                         format!("there is no table {name}: make it, or set auto_create = true"),
                     ));
                 }
-                None => self.create(client).await?,
                 Some(table) if is_usable(&table) => {
                     self.check_keys(&table)?;
                     return self.let_expire(client).await;
                 }
-                Some(_) if Instant::now() > until => {
+                _ if Instant::now() > until => {
                     let context = format!("the table {} is not ready yet: try again", self.name);
                     return Err(Error::new(Kind::Unavailable, context));
                 }
-                Some(_) => tokio::time::sleep(MAKING_INTERVAL).await,
+                None => self.create(client).await?,
+                Some(_) => {}
             }
+            tokio::time::sleep(MAKING_INTERVAL).await;
         }
     }
 
