@@ -11,8 +11,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -170,6 +174,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: false,
         tested_with: "itself and py-key-value-aio 0.5.0",
         adapter: adapter!("filetree", filetree::Config),
+    },
+    StoreType {
+        word: "dynamodb",
+        title: "DynamoDB",
+        summary: "items in a table of Amazon DynamoDB",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "DynamoDB Local 3.3 and py-key-value-aio 0.5.0",
+        adapter: adapter!("dynamodb", dynamodb::Config),
     },
     StoreType {
         word: "keyring",

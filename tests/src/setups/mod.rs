@@ -5,6 +5,8 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod dynamodb;
+mod dynamodb_prepared;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -49,6 +51,8 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    dynamodb::SETUP,
+    dynamodb_prepared::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,

@@ -18,4 +18,5 @@ mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
 mod slow_callers;
+mod table;
 mod wrappers;
