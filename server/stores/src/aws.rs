@@ -3,13 +3,14 @@
 
 use std::error::Error as StdError;
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -36,6 +37,9 @@ const ATTEMPTS_MAX: u32 = 3;
 /// The pause after the first attempt; it doubles with each.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What kvgate calls itself in requests.
+const APP_NAME: &str = "kvgate";
+
 /// The region of requests to an endpoint of one's own, whose server hardly cares.
 const REGION_OF_ENDPOINTS: &str = "us-east-1";
 
@@ -52,6 +56,23 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// Checks the settings, as far as that needs no network.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(url) = &self.endpoint_url else {
+            return Ok(());
+        };
+        let text = url.expose();
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let is_odd = |host: &str| {
+            host.is_empty() || host.contains(|c: char| c.is_whitespace() || "@?#".contains(c))
+        };
+        if host.is_none_or(is_odd) {
+            let context = format!("endpoint_url is {url}: expected http://HOST or https://HOST");
+            return Err(Error::new(Kind::Misconfigured, context));
+        }
+        Ok(())
+    }
+
     /// The settings of a client. They may be looked up in files and from the machine's
     /// own services, so this is done when they are first needed.
     pub(crate) async fn load(&self) -> Result<SdkConfig> {
@@ -74,6 +95,9 @@ impl Service {
             .region(region)
             .timeout_config(timeouts)
             .retry_config(retries);
+        if let Ok(name) = AppName::new(APP_NAME) {
+            loader = loader.app_name(name);
+        }
         if let Some(url) = &self.endpoint_url {
             loader = loader.endpoint_url(url.expose());
         }
@@ -95,13 +119,34 @@ impl Service {
         chain.region().await
     }
 
-    /// What a failed request is to a caller.
+    /// What a failed request is to a caller. It may have taken place if it was sent.
     pub(crate) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: StdError + ProvideErrorMetadata + 'static,
     {
+        let (error, was_sent) = self.explain(error);
+        if was_sent { error.may_have_happened() } else { error }
+    }
+
+    /// What a failed request that only reads is to a caller.
+    pub(crate) fn read_failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: StdError + ProvideErrorMetadata + 'static,
+    {
+        self.explain(error).0
+    }
+
+    /// The error, and whether the service may have done what it was asked all the same.
+    fn explain<E>(&self, error: &SdkError<E, HttpResponse>) -> (Error, bool)
+    where
+        E: StdError + ProvideErrorMetadata + 'static,
+    {
         let name = self.name;
-        let unavailable = |context: String| Error::new(Kind::Unavailable, context);
+        if let Some(cause) = credentials_error(error) {
+            let context = format!("there are no credentials for {name} to be had: {cause}");
+            return (Error::new(kind_of_credentials_error(cause), context), false);
+        }
+        let unavailable = |context: String| (Error::new(Kind::Unavailable, context), true);
         match error {
             SdkError::ServiceError(refusal) => {
                 let status = refusal.raw().status().as_u16();
@@ -109,39 +154,34 @@ impl Service {
             }
             SdkError::TimeoutError(_) => {
                 unavailable(format!("{name} did not answer within {:?}", self.timeout))
-                    .may_have_happened()
-            }
-            _ if is_about_credentials(error) => {
-                let causes = causes(error);
-                let context = format!("there are no credentials for {name} to be had: {causes}");
-                Error::new(Kind::AccessDenied, context)
             }
             SdkError::ConstructionFailure(_) => {
                 let context = format!("no request to {name} could be made: {}", causes(error));
-                Error::new(Kind::Internal, context)
+                (Error::new(Kind::Internal, context), false)
             }
-            _ => unavailable(format!("{name} can't be reached: {}", causes(error)))
-                .may_have_happened(),
+            _ => unavailable(format!("{name} can't be reached: {}", causes(error))),
         }
     }
 
-    fn refusal(&self, code: Option<&str>, message: Option<&str>, status: u16) -> Error {
+    fn refusal(&self, code: Option<&str>, message: Option<&str>, status: u16) -> (Error, bool) {
         let name = self.name;
         let code = code.unwrap_or("no code");
+        // what was to be signed may be quoted, with a token in it
+        let message = message.filter(|_| !code.contains("Signature"));
         let said = match message {
             Some(message) => format!("{code} (status {status}): {message}"),
             None => format!("{code} (status {status})"),
         };
         if NOT_ALLOWED.contains(&code) || matches!(status, 401 | 403) {
-            let context =
-                format!("{name} does not accept the credentials, or not for this: {said}");
-            Error::new(Kind::AccessDenied, context)
+            let what = "does not accept the credentials, or not for this";
+            (Error::new(Kind::AccessDenied, format!("{name} {what}: {said}")), false)
         } else if is_throttling(code) || status == 429 {
-            Error::new(Kind::Unavailable, format!("{name} is asked for too much: {said}"))
+            let context = format!("{name} is asked for too much: {said}");
+            (Error::new(Kind::Unavailable, context), false)
         } else if status >= 500 {
-            Error::new(Kind::Unavailable, format!("{name} failed: {said}")).may_have_happened()
+            (Error::new(Kind::Unavailable, format!("{name} failed: {said}")), true)
         } else {
-            Error::new(Kind::Internal, format!("{name} refused a request: {said}"))
+            (Error::new(Kind::Internal, format!("{name} refused a request: {said}")), false)
         }
     }
 }
@@ -208,8 +248,19 @@ fn causes(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-fn is_about_credentials(error: &(dyn StdError + 'static)) -> bool {
-    sources(error).any(<dyn StdError>::is::<CredentialsError>)
+/// Why there are no credentials, if a request failed for want of them.
+fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
+    sources(error).find_map(<dyn StdError>::downcast_ref)
+}
+
+fn kind_of_credentials_error(error: &CredentialsError) -> Kind {
+    match error {
+        // who hands them out did not answer, or not as it does
+        CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
+            Kind::Unavailable
+        }
+        _ => Kind::AccessDenied,
+    }
 }
 
 fn sources<'a>(
@@ -219,18 +270,45 @@ fn sources<'a>(
 }
 
 /// Bounds the requests that are under way at once.
-pub(crate) struct Requests(Semaphore);
+pub(crate) struct Requests {
+    free: Semaphore,
+    max: NonZeroUsize,
+    patience: Duration,
+}
 
 impl Requests {
-    pub(crate) fn new(max: NonZeroUsize) -> Self {
-        Self(Semaphore::new(max.get().min(Semaphore::MAX_PERMITS)))
+    /// So many of them; who waits longer for one to end is told.
+    pub(crate) fn new(max: NonZeroUsize, patience: Duration) -> Self {
+        Self { free: Semaphore::new(max.get().min(Semaphore::MAX_PERMITS)), max, patience }
     }
 
     /// Waits until another request may be sent.
     pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>> {
-        self.0.acquire().await.map_err(|error| {
-            Error::new(Kind::Internal, "the bound of requests is closed").with_source(error)
-        })
+        match tokio::time::timeout(self.patience, self.free.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                let (max, waited) = (self.max, self.patience);
+                let context =
+                    format!("{max} requests were under way for {waited:?} (requests_max)");
+                Err(Error::new(Kind::Unavailable, context))
+            }
+        }
+    }
+}
+
+/// Why the rest of a call of many requests is not sent: each would be waited for in turn.
+#[derive(Default)]
+pub(crate) struct GivenUp(OnceLock<Error>);
+
+impl GivenUp {
+    /// Fails if a request of the call has failed.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.0.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    /// Remembers the first failure.
+    pub(crate) fn note(&self, error: &Error) {
+        self.0.get_or_init(|| error.clone());
     }
 }
 
@@ -250,5 +328,78 @@ impl Pauses {
         tokio::time::sleep(PAUSE * 2_u32.pow(self.0)).await;
         self.0 += 1;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(endpoint_url: Option<&str>) -> Service {
+        Service {
+            name: "DynamoDB",
+            region_name: None,
+            endpoint_url: endpoint_url.map(|url| url.to_owned().into()),
+            credentials: None,
+            timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url() {
+        for url in ["http://localhost:8000", "https://db.example/path"] {
+            assert!(service(Some(url)).check().is_ok(), "{url}");
+        }
+        for url in
+            ["", "localhost:8000", "https://", "ftp://a", "http://user:hunter2@a", "http://a b"]
+        {
+            let error = service(Some(url)).check().expect_err(url);
+            assert_eq!(error.kind(), Kind::Misconfigured);
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_whole_or_none() {
+        let secret = Secret::from("s".to_owned());
+        let made = |id, key, token| credentials(id, key, token).map(|it| it.is_some());
+        let some = Some(&secret);
+        assert_eq!(made(None, None, None).ok(), Some(false));
+        assert_eq!(made(some, some, None).ok(), Some(true));
+        assert_eq!(made(some, some, some).ok(), Some(true));
+        for (id, key, token) in [(some, None, None), (None, some, None), (None, None, some)] {
+            assert_eq!(made(id, key, token).expect_err("a part").kind(), Kind::Misconfigured);
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for (code, status, kind, may_have_happened) in [
+            ("UnrecognizedClientException", 400, Kind::AccessDenied, false),
+            ("AccessDenied", 403, Kind::AccessDenied, false),
+            ("ThrottlingException", 400, Kind::Unavailable, false),
+            ("SlowDown", 503, Kind::Unavailable, false),
+            ("InternalServerError", 500, Kind::Unavailable, true),
+            ("ValidationException", 400, Kind::Internal, false),
+        ] {
+            let (error, was_sent) = service(None).refusal(Some(code), Some("said"), status);
+            assert_eq!((error.kind(), was_sent), (kind, may_have_happened), "{code}");
+            assert!(error.to_string().contains("said"), "{error}");
+        }
+        let quoted = Some("the canonical string was x-amz-security-token:hunter2");
+        let (error, _) = service(None).refusal(Some("InvalidSignatureException"), quoted, 400);
+        assert_eq!(error.kind(), Kind::AccessDenied);
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn requests_are_waited_for_only_so_long() {
+        let requests = Requests::new(NonZeroUsize::MIN, Duration::from_millis(10));
+        let permit = requests.permit().await.expect("the first");
+        let error = requests.permit().await.expect_err("a second");
+        assert_eq!(error.kind(), Kind::Unavailable);
+        drop(permit);
+        assert!(requests.permit().await.is_ok());
     }
 }

@@ -13,7 +13,7 @@ use kvgate_proto::v1::Stability;
 use serde_json::{Value, json};
 
 use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
 use crate::ports;
 
@@ -23,9 +23,7 @@ pub(super) const SETUP: Setup = Setup {
     backend: Some(RealBackend {
         about: "DynamoDB Local 3.3 (Amazon's, Java 17), which checks no signatures",
         start: |directory| {
-            Box::pin(
-                async move { Ok(Box::new(DynamoDb::start(&directory).await?) as Box<dyn Backend>) },
-            )
+            Box::pin(async move { Ok(Box::new(DynamoDb::start(&directory).await?) as Box<_>) })
         },
         keeps_entries: true,
         get_many: GET_MANY,
@@ -54,24 +52,14 @@ pub(super) struct DynamoDb {
 impl DynamoDb {
     /// Starts one that keeps its data below the directory.
     pub(super) async fn start(directory: &Path) -> Outcome<Self> {
-        let data = directory.join("data");
-        std::fs::create_dir_all(&data)?;
+        let home = directory.to_owned();
+        std::fs::create_dir_all(home.join("data"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        let built = built()?;
+        let command = move || command(&built, address.port(), &home);
         let client = client(address);
-        let (home, installed) = (directory.to_owned(), installed()?);
-        let command = move || {
-            let mut command = Command::new("java");
-            command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-            command.arg(format!("-Djava.library.path={}", installed.join("native").display()));
-            let (classes, jars) = (installed.join("classes"), installed.join("lib"));
-            command.arg("-cp").arg(format!("{}:{}/*", classes.display(), jars.display()));
-            command.args(["Main", "-sharedDb", "-disableTelemetry", "-dbPath"]).arg(&data);
-            command.args(["-port", &address.port().to_string()]);
-            command.current_dir(&home).env("DDB_LOCAL_TELEMETRY", "0");
-            command
-        };
         let asked = client.clone();
-        let ready = Box::new(move || -> futures::future::BoxFuture<'static, bool> {
+        let ready: Ready = Box::new(move || {
             let request = asked.list_tables();
             Box::pin(async move { request.send().await.is_ok() })
         });
@@ -80,18 +68,30 @@ impl DynamoDb {
     }
 }
 
-/// Where `tests/backends/install` has put it.
-fn installed() -> Outcome<PathBuf> {
-    let cache = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(cache) => PathBuf::from(cache),
-        None => std::env::home_dir().ok_or_else(|| Failure::new("no home"))?.join(".cache"),
-    };
-    let folder = cache.join("kvgate-backends/dynamodb");
-    if folder.join("Main.java").exists() {
-        return Ok(folder);
+/// Where `tests/backends/install` has built it.
+fn built() -> Outcome<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = cache.or(home).ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME"))?;
+    let built = cache.join("kvgate-backends/dynamodb");
+    if built.join("classes/Main.class").is_file() {
+        return Ok(built);
     }
-    let place = folder.display();
-    Err(Failure::new(format!("nothing in {place}: run `tests/backends/install dynamodb`")))
+    let built = built.display();
+    Err(Failure::new(format!("no server in {built}: run `tests/backends/install dynamodb`")))
+}
+
+fn command(built: &Path, port: u16, home: &Path) -> Command {
+    let (classes, lib) = (built.join("classes"), built.join("lib"));
+    let mut command = Command::new("java");
+    // a server of a test lives for seconds: it must start quickly
+    command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
+    // SQLite, which is no jar
+    command.arg(format!("-Dsqlite4java.library.path={}", lib.display()));
+    command.arg("-cp").arg(format!("{}:{}/*", classes.display(), lib.display()));
+    command.args(["Main", "-sharedDb", "-disableTelemetry", "-dbPath"]).arg(home.join("data"));
+    command.args(["-port", &port.to_string()]).current_dir(home);
+    command
 }
 
 fn client(address: SocketAddr) -> Client {

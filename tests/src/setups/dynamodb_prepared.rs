@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 use kvgate_proto::v1::Stability;
 
 use super::dynamodb::{DynamoDb, GET_MANY, TABLE};
-use super::{Backend, Facts, RealBackend, Setup};
+use super::{Facts, RealBackend, Setup};
 use crate::failure::Outcome;
 
 pub(super) const SETUP: Setup = Setup {
@@ -24,7 +24,7 @@ pub(super) const SETUP: Setup = Setup {
             Box::pin(async move {
                 let backend = DynamoDb::start(&directory).await?;
                 make_table(&backend).await?;
-                Ok(Box::new(backend) as Box<dyn Backend>)
+                Ok(Box::new(backend) as Box<_>)
             })
         },
         keeps_entries: true,

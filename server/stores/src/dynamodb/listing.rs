@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use kvgate_core::{Entry, Error, Kind, Result, Timestamp};
+use kvgate_core::{Error, Kind, PageRequest, Result, Timestamp};
 
 use super::item::{self, COLLECTION, Item, KEY, KEY_BYTES_MAX, TTL, VALUE};
 use super::table::Table;
@@ -68,7 +68,7 @@ impl Reading<'_> {
                     .consistent_read(self.consistent)
                     .send()
             };
-            let answer = table.send(send).await?;
+            let answer = table.read(send).await?;
             (answer.items, answer.last_evaluated_key)
         } else {
             let send = |client: aws_sdk_dynamodb::Client| {
@@ -82,7 +82,7 @@ impl Reading<'_> {
                     .consistent_read(self.consistent)
                     .send()
             };
-            let answer = table.send(send).await?;
+            let answer = table.read(send).await?;
             (answer.items, answer.last_evaluated_key)
         };
         Ok(Part { items: items.unwrap_or_default(), next })
@@ -104,8 +104,59 @@ impl Reading<'_> {
     }
 }
 
+/// The last key that was listed as the place where listing goes on.
+pub(super) fn after(collection: &str, prefix: &str, cursor: Option<&str>) -> Result<Option<Item>> {
+    let Some(key) = cursor else {
+        return Ok(None);
+    };
+    if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.starts_with(prefix) {
+        return Err(Error::new(Kind::InvalidCursor, "the cursor is no key of this listing"));
+    }
+    Ok(Some(item::address(collection, key)))
+}
+
+/// The collections of which there are items in a part, and where the next part begins.
+pub(super) struct Collections {
+    /// Each once, in the order of the table, with whether an item in the part is visible.
+    pub(super) found: Vec<(String, bool)>,
+    pub(super) next: Option<String>,
+}
+
+/// Looks for collections behind the items of the one that was met last.
+pub(super) async fn collections(
+    table: &Table,
+    page: &PageRequest<'_>,
+    now: Timestamp,
+    consistent: bool,
+) -> Result<Collections> {
+    let limit = i32::try_from(page.limit).unwrap_or(i32::MAX).min(COLLECTIONS_LIMIT);
+    let reading = Reading {
+        projection: "#c, #t, #v",
+        after: page.cursor.map(behind),
+        limit: Some(limit),
+        consistent,
+        ..Reading::default()
+    };
+    let part = reading.part(table).await?;
+    let mut found: Vec<(String, bool)> = Vec::new();
+    for mut item in part.items {
+        let name = item::take_name(&mut item, COLLECTION)?;
+        if found.last().is_none_or(|(last, _)| *last != name) {
+            found.push((name, false));
+        }
+        if let Some((_, is_live @ false)) = found.last_mut() {
+            *is_live = is_visible(item, now);
+        }
+    }
+    let next = part.next.and_then(|_| found.last()).map(|(name, _)| name.clone());
+    Ok(Collections { found, next })
+}
+
+/// How many items are looked at for collections before the jump behind the last one.
+const COLLECTIONS_LIMIT: i32 = 100;
+
 /// Where a scan goes on behind all items of a collection: no key is greater.
-pub(super) fn behind(collection: &str) -> Item {
+fn behind(collection: &str) -> Item {
     let greatest = "\u{10ffff}".repeat(KEY_BYTES_MAX / '\u{10ffff}'.len_utf8());
     item::address(collection, &greatest)
 }
@@ -127,11 +178,8 @@ pub(super) async fn has_live(
     };
     loop {
         let part = reading.part(table).await?;
-        for found in part.items {
-            // what can't be read is there all the same
-            if item::entry(found).map_or(true, |entry: Entry| entry.is_live(now)) {
-                return Ok(true);
-            }
+        if part.items.into_iter().any(|found| is_visible(found, now)) {
+            return Ok(true);
         }
         reading.after = part.next;
         if reading.after.is_none() {
@@ -144,13 +192,7 @@ pub(super) async fn has_live(
 /// the first is.
 const LIVE_LIMIT: i32 = 10;
 
-/// The last key that was listed as the place where listing goes on.
-pub(super) fn after(collection: &str, prefix: &str, cursor: Option<&str>) -> Result<Option<Item>> {
-    let Some(key) = cursor else {
-        return Ok(None);
-    };
-    if key.len() > KEY_BYTES_MAX || !key.starts_with(prefix) {
-        return Err(Error::new(Kind::InvalidCursor, "the cursor is no key of this listing"));
-    }
-    Ok(Some(item::address(collection, key)))
+/// Whether an item is there for callers. What can't be read is: they are told.
+fn is_visible(item: Item, now: Timestamp) -> bool {
+    item::entry(item).map_or(true, |entry| entry.is_live(now))
 }

@@ -51,16 +51,17 @@ impl Table {
         Self { name, auto_create, service, requests, client, ready, making }
     }
 
-    /// Sends a request about the table. If the table is gone, it is made and asked again.
-    pub(super) async fn send<T, E, F>(&self, request: impl Fn(Client) -> F) -> Result<T>
+    /// Sends a request that only reads.
+    pub(super) async fn read<T, E, F>(&self, request: impl Fn(Client) -> F) -> Result<T>
     where
         F: Future<Output = Answer<T, E>>,
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
-        self.attempt(request).await?.map_err(|error| self.service.failure(&error))
+        let answer = self.attempt(request).await?;
+        answer.map_err(|error| self.gone(&error, Service::read_failure))
     }
 
-    /// Like [`Table::send`], for callers who expect a refusal of this request.
+    /// Sends a request about the table. If the table is gone, it is made and asked again.
     pub(super) async fn attempt<T, E, F>(
         &self,
         request: impl Fn(Client) -> F,
@@ -69,10 +70,11 @@ impl Table {
         F: Future<Output = Answer<T, E>>,
         E: ProvideErrorMetadata,
     {
-        let made = self
-            .client
-            .get_or_try_init(async || Ok::<_, Error>(Client::new(&self.service.load().await?)));
-        let client = made.await?;
+        let client = self.client.get_or_try_init(async || {
+            let config = self.service.load().await?;
+            Ok::<_, Error>(Client::new(&config))
+        });
+        let client = client.await?;
         self.make_ready(client).await?;
         let permit = self.requests.permit().await?;
         let answer = request(client.clone()).await;
@@ -84,6 +86,27 @@ impl Table {
         self.make_ready(client).await?;
         let _permit = self.requests.permit().await?;
         Ok(request(client.clone()).await)
+    }
+
+    /// What a write that failed is to a caller.
+    pub(super) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
+        self.gone(error, Service::failure)
+    }
+
+    /// A table that has just been there is gone again, or not yet known everywhere.
+    fn gone<E: ProvideErrorMetadata>(
+        &self,
+        error: &SdkError<E, HttpResponse>,
+        otherwise: impl Fn(&Service, &SdkError<E, HttpResponse>) -> Error,
+    ) -> Error {
+        if is_missing(error) {
+            let context = format!("the table {} is gone: try again", self.name);
+            return Error::new(Kind::Unavailable, context);
+        }
+        otherwise(&self.service, error)
     }
 
     /// Sees to it that the table is there. Many callers look for it once.
@@ -126,14 +149,15 @@ impl Table {
                 }
                 Some(table) if is_usable(&table) => {
                     self.check_keys(&table)?;
-                    return self.let_expire(client).await;
+                    return self.see_to_expiry(client).await;
                 }
-                _ if Instant::now() > until => {
-                    let context = format!("the table {} is not ready yet: try again", self.name);
+                Some(table) if !is_in_between(&table) || Instant::now() > until => {
+                    let status = table.table_status().map_or("in no state", TableStatus::as_str);
+                    let context = format!("the table {} can't be used: it is {status}", self.name);
                     return Err(Error::new(Kind::Unavailable, context));
                 }
-                None => self.create(client).await?,
                 Some(_) => {}
+                None => self.create(client).await?,
             }
             tokio::time::sleep(MAKING_INTERVAL).await;
         }
@@ -143,7 +167,7 @@ impl Table {
         match client.describe_table().table_name(&self.name).send().await {
             Ok(answer) => Ok(answer.table),
             Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(self.service.failure(&error)),
+            Err(error) => Err(self.service.read_failure(&error)),
         }
     }
 
@@ -183,26 +207,30 @@ impl Table {
     }
 
     /// Lets DynamoDB remove what has expired. Without that the store works all the same,
-    /// so who may not do it is told and no more.
-    async fn let_expire(&self, client: &Client) -> Result<()> {
+    /// so who may not do it is told and no more. A table that others make stays as they
+    /// made it.
+    async fn see_to_expiry(&self, client: &Client) -> Result<()> {
         let name = &self.name;
         let described = client.describe_time_to_live().table_name(name).send().await;
-        let answer = described.map_err(|error| self.service.failure(&error));
-        let state = match answer {
+        let state = match described.map_err(|error| self.service.read_failure(&error)) {
+            Ok(answer) => answer.time_to_live_description,
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             Err(error) => {
                 tracing::warn!(table = name, "does DynamoDB remove what expires? {error}");
                 return Ok(());
             }
-            Ok(answer) => answer.time_to_live_description.unwrap_or_else(|| {
-                aws_sdk_dynamodb::types::TimeToLiveDescription::builder().build()
-            }),
         };
-        if state.time_to_live_status() == Some(&TimeToLiveStatus::Disabled) {
+        let is_off = state.as_ref().is_none_or(|state| {
+            matches!(state.time_to_live_status(), None | Some(TimeToLiveStatus::Disabled))
+        });
+        if is_off && self.auto_create {
             return self.switch_expiry_on(client).await;
         }
-        if state.attribute_name().is_some_and(|attribute| attribute != TTL) {
-            tracing::warn!(table = name, "the table's TTL is not on the attribute {TTL}");
+        if is_off || state.is_some_and(|state| state.attribute_name() != Some(TTL)) {
+            tracing::warn!(
+                table = name,
+                "what expires stays in the table until it is culled: no TTL on {TTL}"
+            );
         }
         Ok(())
     }
@@ -227,6 +255,11 @@ impl Table {
 
 fn is_usable(table: &TableDescription) -> bool {
     matches!(table.table_status(), Some(TableStatus::Active | TableStatus::Updating))
+}
+
+/// Whether the table is on its way to be there, or not to be.
+fn is_in_between(table: &TableDescription) -> bool {
+    matches!(table.table_status(), Some(TableStatus::Creating | TableStatus::Deleting))
 }
 
 fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
