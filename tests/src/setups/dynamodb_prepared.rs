@@ -1,14 +1,12 @@
 //! DynamoDB with a table that others have made, without TTL, and with reads that need not
 //! be consistent.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::KeyType;
 use kvgate_proto::v1::Stability;
 
-use super::dynamodb::{DynamoDb, GET_MANY, TABLE};
+use super::dynamodb::GET_MANY;
 use super::{Facts, RealBackend, Setup};
-use crate::failure::Outcome;
+use crate::dynamodb::DynamoDb;
 
 pub(super) const SETUP: Setup = Setup {
     name: "dynamodb_prepared",
@@ -23,7 +21,8 @@ pub(super) const SETUP: Setup = Setup {
         start: |directory| {
             Box::pin(async move {
                 let backend = DynamoDb::start(&directory).await?;
-                make_table(&backend).await?;
+                let keys = [("collection", KeyType::Hash), ("key", KeyType::Range)];
+                backend.make_table(&keys).await?;
                 Ok(Box::new(backend) as Box<_>)
             })
         },
@@ -33,16 +32,3 @@ pub(super) const SETUP: Setup = Setup {
     python: None,
     facts: Facts::of("dynamodb", Stability::Unstable),
 };
-
-async fn make_table(backend: &DynamoDb) -> Outcome {
-    let mut request = backend.client.create_table().table_name(TABLE);
-    for (name, key_type) in [("collection", KeyType::Hash), ("key", KeyType::Range)] {
-        let definition = AttributeDefinition::builder().attribute_name(name);
-        let element = KeySchemaElement::builder().attribute_name(name).key_type(key_type);
-        request = request
-            .attribute_definitions(definition.attribute_type(ScalarAttributeType::S).build()?)
-            .key_schema(element.build()?);
-    }
-    request.billing_mode(BillingMode::PayPerRequest).send().await?;
-    Ok(())
-}

@@ -17,6 +17,7 @@ mod million;
 mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
+mod scarce;
 mod slow_callers;
 mod table;
 mod wrappers;
