@@ -266,7 +266,7 @@ fn kind_of_credentials_error(error: &CredentialsError) -> Kind {
 fn sources<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |cause| cause.source())
+    std::iter::successors(error.source(), |cause| (*cause).source())
 }
 
 /// Bounds the requests that are under way at once.
@@ -284,15 +284,12 @@ impl Requests {
 
     /// Waits until another request may be sent.
     pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>> {
-        match tokio::time::timeout(self.patience, self.free.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                let (max, waited) = (self.max, self.patience);
-                let context =
-                    format!("{max} requests were under way for {waited:?} (requests_max)");
-                Err(Error::new(Kind::Unavailable, context))
-            }
+        if let Ok(Ok(permit)) = tokio::time::timeout(self.patience, self.free.acquire()).await {
+            return Ok(permit);
         }
+        let (max, waited) = (self.max, self.patience);
+        let context = format!("{max} requests were under way for {waited:?} (requests_max)");
+        Err(Error::new(Kind::Unavailable, context))
     }
 }
 

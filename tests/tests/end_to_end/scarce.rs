@@ -59,7 +59,12 @@ impl Scarce {
                 let scarce = Arc::clone(&shared);
                 let service = service_fn(move |request| {
                     let scarce = Arc::clone(&scarce);
-                    async move { scarce.answer(request).await }
+                    async move {
+                        scarce
+                            .answer(request)
+                            .await
+                            .map_err(|failure| std::io::Error::other(failure.to_string()))
+                    }
                 });
                 let connection = http1::Builder::new();
                 tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));

@@ -79,13 +79,10 @@ pub(super) fn expires_at(item: Item) -> Option<Timestamp> {
 
 /// One of the two names of an item.
 pub(super) fn take_name(item: &mut Item, attribute: &str) -> Result<String> {
-    match item.remove(attribute) {
-        Some(AttributeValue::S(name)) => Ok(name),
-        _ => {
-            let context = format!("DynamoDB answered an item without its {attribute}");
-            Err(Error::new(Kind::Internal, context))
-        }
+    if let Some(AttributeValue::S(name)) = item.remove(attribute) {
+        return Ok(name);
     }
+    Err(Error::new(Kind::Internal, format!("DynamoDB answered an item without its {attribute}")))
 }
 
 /// The attribute `ttl`.
@@ -136,8 +133,8 @@ mod tests {
 
     use super::*;
 
-    fn at(millis: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_micros(millis * 1000))
+    fn at(millis: impl Into<Option<i64>>) -> Option<Timestamp> {
+        millis.into().map(|millis| Timestamp::from_micros(millis * 1000))
     }
 
     fn entry_of(bytes: usize, expires_at: Option<Timestamp>) -> Entry {

@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kvgate_core::{
     Capabilities, Clock, Entry, Limits, ListedKey, Page, PageRequest, Removed, Result, Store,
+    Timestamp,
 };
 
 use crate::aws::{CALL_REQUESTS_MAX, GivenUp};
@@ -34,7 +35,7 @@ use listing::Reading;
 pub use settings::Config;
 use table::Table;
 
-/// A store in a table of `DynamoDB`.
+/// A store in a table of DynamoDB.
 pub struct DynamoDbStore {
     table: Table,
     consistent: bool,
@@ -42,6 +43,11 @@ pub struct DynamoDbStore {
 }
 
 impl DynamoDbStore {
+    /// Whether a collection has a live entry: it is asked about if none was seen.
+    async fn has_live(&self, collection: &str, seen: bool, now: Timestamp) -> Result<bool> {
+        Ok(seen || listing::has_live(&self.table, collection, now, self.consistent).await?)
+    }
+
     /// The keys of listed items. Whether one has expired that ends in these seconds only
     /// its envelope tells.
     async fn settle(&self, collection: &str, items: Vec<Item>) -> Result<Vec<ListedKey>> {
@@ -165,16 +171,14 @@ impl Store for DynamoDbStore {
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let now = self.clock.now();
         let listed = listing::collections(&self.table, page, now, self.consistent).await?;
-        let with_prefix =
-            listed.found.into_iter().filter(|(name, _)| name.starts_with(page.prefix));
-        let is_live = |(name, seen): (String, bool)| async move {
-            let is_live =
-                seen || listing::has_live(&self.table, &name, now, self.consistent).await?;
-            Ok(is_live.then_some(name))
-        };
-        let looked_at: Vec<_> = with_prefix.map(is_live).collect();
+        let mut found = listed.found;
+        found.retain(|(name, _)| name.starts_with(page.prefix));
+        let looked_at: Vec<_> =
+            found.iter().map(|(name, seen)| self.has_live(name, *seen, now)).collect();
         let looked_at = stream::iter(looked_at).buffered(CALL_REQUESTS_MAX);
-        let items = looked_at.try_filter_map(|name| async { Ok(name) }).try_collect().await?;
+        let is_live: Vec<bool> = looked_at.try_collect().await?;
+        let items = found.into_iter().zip(is_live).filter_map(|((name, _), is)| is.then_some(name));
+        let items = items.collect();
         Ok(Page { items, next: listed.next })
     }
 

@@ -16,7 +16,7 @@ use crate::aws::{self, Requests, Service};
 /// The longest name of a table: an ARN.
 const TABLE_NAME_BYTES_MAX: usize = 1024;
 
-/// Settings of a `DynamoDB` store.
+/// Settings of a DynamoDB store.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
