@@ -7,7 +7,10 @@ use crate::dynamodb::DynamoDb;
 
 pub(super) const SETUP: Setup = Setup {
     name: "dynamodb",
-    settings: |place| format!("type = \"dynamodb\"\n{}", place.backend_settings()),
+    settings: |place| {
+        // it does one thing at a time, and the suite asks much of it at once
+        format!("type = \"dynamodb\"\ntimeout = \"20s\"\n{}", place.backend_settings())
+    },
     backend: Some(RealBackend {
         about: "DynamoDB Local 3.3, which is Amazon's and checks no signatures, with its data in a \
                 file (SQLite)",

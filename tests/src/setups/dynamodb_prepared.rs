@@ -12,7 +12,8 @@ pub(super) const SETUP: Setup = Setup {
     name: "dynamodb_prepared",
     settings: |place| {
         format!(
-            "type = \"dynamodb\"\nauto_create = false\nconsistent_read = false\n{}",
+            "type = \"dynamodb\"\ntimeout = \"20s\"\nauto_create = false\n\
+             consistent_read = false\n{}",
             place.backend_settings()
         )
     },
