@@ -31,6 +31,9 @@ pub(super) async fn one_of_many(
 
 /// A client that sends a delete again after it lost the answer hears that nothing is
 /// there. So that is left to the caller; what was throttled did not happen.
+///
+/// Of several at the same time DynamoDB Local tells some what was there, unless there is a
+/// condition: with one it looks and removes in one step, as DynamoDB always does.
 async fn one(table: &Table, collection: &str, key: &str) -> Result<Option<Removed>> {
     let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
     let mut pauses = Pauses::default();
@@ -40,6 +43,8 @@ async fn one(table: &Table, collection: &str, key: &str) -> Result<Option<Remove
                 .delete_item()
                 .table_name(&table.name)
                 .set_key(Some(item::address(collection, key)))
+                .condition_expression("attribute_exists(#k)")
+                .expression_attribute_names("#k", KEY)
                 .return_values(ReturnValue::AllOld)
                 .customize()
                 .config_override(once.clone())
