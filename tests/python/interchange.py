@@ -19,6 +19,7 @@ from glide import (
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.elasticsearch import ElasticsearchStore
+from key_value.aio.stores.dynamodb import DynamoDBStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -70,6 +71,10 @@ def open_elasticsearch(url: str, index_prefix: str):
 
 def open_opensearch(url: str, index_prefix: str):
     return OpenSearchStore(url=url, index_prefix=index_prefix)
+
+
+def open_dynamodb(**settings: str):
+    return DynamoDBStore(**settings)
 
 
 def open_keyring(dbus_address: str, v1: bool = False):
@@ -128,6 +133,7 @@ OPEN = {
     "filetree_v1": open_filetree_v1,
     "elasticsearch": open_elasticsearch,
     "opensearch": open_opensearch,
+    "dynamodb": open_dynamodb,
     "keyring": open_keyring,
     "memcached": open_memcached,
     "mongodb": open_mongodb,

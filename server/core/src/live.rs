@@ -43,28 +43,39 @@ impl<S: Store> LiveStore<S> {
         if has { Ok(()) } else { Err(self.locate(Error::unsupported(operation), operation)) }
     }
 
-    fn check_size(&self, key: &str, value_bytes: usize) -> Result<()> {
-        let limits = self.adapter.limits();
-        let within = |kind, what: &str, size: usize, max: Option<usize>, name| match max {
-            Some(max) if size > max => Err(Error::new(
-                kind,
-                format!("{what} of {size} bytes is over the store's limit of {max} bytes ({name})"),
-            )
-            .with_limit(name, max as u64)),
-            _ => Ok(()),
+    /// Refuses keys that the backend would refuse, before it is asked anything.
+    fn check_keys<'a>(
+        &self,
+        mut keys: impl Iterator<Item = &'a str>,
+        operation: Operation,
+    ) -> Result<()> {
+        let Some(max) = self.adapter.limits().key_bytes_max else {
+            return Ok(());
         };
-        within(Kind::InvalidKey, "key", key.len(), limits.key_bytes_max, "key_bytes_max")?;
-        let max = limits.value_bytes_max;
-        within(Kind::ValueTooLarge, "value", value_bytes, max, "value_bytes_max")
+        keys.try_for_each(|key| within(Kind::InvalidKey, "key", key.len(), max, "key_bytes_max"))
+            .map_err(|error| self.locate(error, operation))
     }
 
-    /// Refuses, before anything is stored, what the backend would refuse.
-    fn check_sizes(&self, entries: &[(&str, Entry)]) -> Result<()> {
-        entries.iter().try_for_each(|(key, entry)| {
-            self.check_size(key, entry.value.as_bytes().len())
-                .map_err(|error| self.locate(error, Operation::Put))
-        })
+    /// Refuses values that the backend would refuse, before anything is stored.
+    fn check_values(&self, entries: &[(&str, Entry)]) -> Result<()> {
+        let Some(max) = self.adapter.limits().value_bytes_max else {
+            return Ok(());
+        };
+        let check = |(_, entry): &(&str, Entry)| {
+            let size = entry.value.as_bytes().len();
+            within(Kind::ValueTooLarge, "value", size, max, "value_bytes_max")
+        };
+        entries.iter().try_for_each(check).map_err(|error| self.locate(error, Operation::Put))
     }
+}
+
+fn within(kind: Kind, what: &str, size: usize, max: usize, name: &'static str) -> Result<()> {
+    if size <= max {
+        return Ok(());
+    }
+    let context =
+        format!("{what} of {size} bytes is over the store's limit of {max} bytes ({name})");
+    Err(Error::new(kind, context).with_limit(name, max as u64))
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -83,6 +94,7 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Entry>>>> {
+        self.check_keys(keys.iter().copied(), Operation::Get)?;
         let found = self.adapter.get_many(collection, keys).await;
         let mut found = found.map_err(|e| self.locate(e, Operation::Get))?;
         let now = self.clock.now();
@@ -100,7 +112,8 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         entries: &[(&str, Entry)],
     ) -> Result<Vec<Result<()>>> {
-        self.check_sizes(entries)?;
+        self.check_keys(entries.iter().map(|(key, _)| *key), Operation::Put)?;
+        self.check_values(entries)?;
         let stored = self.adapter.put_many(collection, entries).await;
         let mut stored = stored.map_err(|e| self.locate(e, Operation::Put))?;
         self.locate_each(&mut stored, Operation::Put);
@@ -112,6 +125,7 @@ impl<S: Store> Store for LiveStore<S> {
         collection: &str,
         keys: &[&str],
     ) -> Result<Vec<Result<Option<Removed>>>> {
+        self.check_keys(keys.iter().copied(), Operation::Delete)?;
         let removed = self.adapter.delete_many(collection, keys).await;
         let mut removed = removed.map_err(|e| self.locate(e, Operation::Delete))?;
         let now = self.clock.now();

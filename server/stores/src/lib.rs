@@ -15,6 +15,8 @@ use serde_json::Value;
 mod aws;
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 #[cfg(feature = "elasticsearch")]
 pub mod elasticsearch;
 #[cfg(feature = "filetree")]
@@ -33,10 +35,10 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
-#[cfg(any(feature = "disk", feature = "rocksdb"))]
-mod ordered;
 #[cfg(feature = "opensearch")]
 pub mod opensearch;
+#[cfg(any(feature = "disk", feature = "rocksdb"))]
+mod ordered;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "rocksdb")]
@@ -213,6 +215,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "OpenSearch 3.8 and py-key-value-aio 0.5.0",
         adapter: adapter!("opensearch", opensearch::Config),
+    },
+    StoreType {
+        word: "dynamodb",
+        title: "DynamoDB",
+        summary: "items in a table of Amazon DynamoDB",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "DynamoDB Local 3.3 and py-key-value-aio 0.5.0",
+        adapter: adapter!("dynamodb", dynamodb::Config),
     },
     StoreType {
         word: "keyring",

@@ -28,25 +28,30 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("separators_in_collection_and_key", separators).own_server(),
         Case::new("the_longest_names", longest),
         Case::any_store("refused_names", refused_names),
+        Case::any_store("names_over_the_store_s_limits", over_the_limits),
     ]
 }
 
 /// The names that the setup takes, for use as keys.
 fn keys(context: &Context) -> Vec<String> {
-    taken(context, odd::names(odd::KEY_CHARACTERS))
+    taken(context, odd::names(odd::KEY_CHARACTERS), context.limits.key_bytes_max)
 }
 
 /// The names that the setup takes, for use as collections. Where these are too many the
 /// three cases, which are told apart by `which`, take others of them.
 fn collections(context: &Context, which: usize) -> Vec<String> {
-    let mut names = taken(context, odd::names(odd::COLLECTION_CHARACTERS));
+    let bytes_max = context.limits.collection_bytes_max;
+    let mut names = taken(context, odd::names(odd::COLLECTION_CHARACTERS), bytes_max);
     names.retain(|name| !(context.setup.facts.refuses_collection)(name));
     let step = names.len().div_ceil(context.setup.facts.collections_many);
     names.into_iter().skip(which % step).step_by(step).collect()
 }
 
-fn taken(context: &Context, names: Vec<String>) -> Vec<String> {
-    names.into_iter().filter(|name| context.takes(name)).collect()
+fn taken(context: &Context, names: Vec<String>, bytes_max: i64) -> Vec<String> {
+    let fits = |name: &str| {
+        bytes_max == 0 || i64::try_from(name.len()).is_ok_and(|size| size <= bytes_max)
+    };
+    names.into_iter().filter(|name| context.takes(name) && fits(name)).collect()
 }
 
 /// A value that no other name has.
@@ -292,6 +297,28 @@ async fn refused_names(context: Context) -> Outcome {
             let get = place.get(key).await;
             refused(get, place.describe("Get", &key), Code::InvalidArgument, reason)?;
         }
+    }
+    Ok(())
+}
+
+/// Names that are longer than the store takes are refused, for reading too.
+async fn over_the_limits(context: Context) -> Outcome {
+    let (here, limits) = (&context.here, context.limits);
+    let too_long = |limit: i64| usize::try_from(limit).map(|limit| "n".repeat(limit + 1));
+    if limits.key_bytes_max > 0 {
+        let key = too_long(limits.key_bytes_max)?;
+        refused(here.put(&key, "{}").await, "Put", Code::InvalidArgument, "INVALID_KEY")?;
+        refused(here.get(&key).await, "Get", Code::InvalidArgument, "INVALID_KEY")?;
+        refused(here.delete(&key).await, "Delete", Code::InvalidArgument, "INVALID_KEY")?;
+    }
+    if limits.collection_bytes_max > 0 {
+        let there = here.beside(&too_long(limits.collection_bytes_max)?);
+        let reason = "INVALID_COLLECTION";
+        refused(there.put("key", "{}").await, "Put", Code::InvalidArgument, reason)?;
+        refused(there.get("key").await, "Get", Code::InvalidArgument, reason)?;
+        refused(there.delete("key").await, "Delete", Code::InvalidArgument, reason)?;
+        let listed = there.keys("", 0).await;
+        refused(listed, "ListKeys", Code::InvalidArgument, reason)?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod dynamodb;
+mod dynamodb_prepared;
 mod elasticsearch;
 mod elasticsearch_7;
 mod elasticsearch_password;
@@ -69,6 +71,8 @@ pub const ALL: &[Setup] = &[
     elasticsearch_7::SETUP,
     elasticsearch_password::SETUP,
     opensearch::SETUP,
+    dynamodb::SETUP,
+    dynamodb_prepared::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,

@@ -20,7 +20,9 @@ mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;
+mod scarce;
 mod slow_callers;
+mod table;
 mod vault;
 mod vault_logins;
 mod wrappers;
