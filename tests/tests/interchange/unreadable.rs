@@ -20,6 +20,7 @@ fn bad_members(setup: &Setup) -> &'static [&'static str] {
 
 pub(crate) async fn nan(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("unreadable").await?;
     for bad in bad_members(setup).iter().map(|members| format!("{{{members}}}")) {
         pair.python.put("unreadable", "before", r#"{"n": 1}"#)?;
         pair.python.put("unreadable", "key", &bad)?;

@@ -4,6 +4,7 @@
 //! are unique and sorted by their bytes, so pages need no point in time to miss nothing:
 //! `server/decisions/0012-elasticsearch.md`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,6 @@ use tokio::time::Instant;
 use super::changes::Version;
 use super::cluster::{Cluster, Request};
 use super::names::{Names, segment};
-use super::reading::expiry;
 
 /// The most that a search may return (`index.max_result_window`).
 const HITS_MAX: usize = 10_000;
@@ -80,7 +80,9 @@ impl<'a> Place<'a> {
                 { "prefix": { "key": page.prefix } },
             ] } },
             "sort": [ascending("key")],
-            "_source": ["expires_at"],
+            // not from the source: OpenSearch fails the whole search for one that is no UTF-8
+            "_source": false,
+            "docvalue_fields": [{ "field": "expires_at", "format": "strict_date_time" }],
         });
         if let std::ops::Bound::Excluded(last) = page.start() {
             search["search_after"] = json!([last]);
@@ -89,7 +91,7 @@ impl<'a> Place<'a> {
         let hits = read::<Hits<'_, (String,)>>(&body)?.hits.hits;
         let keys = hits.into_iter().map(|hit| ListedKey {
             key: hit.sort.0,
-            expires_at: hit.source.and_then(|source| expiry(source.get().as_bytes())),
+            expires_at: hit.fields.and_then(|fields| fields.expiry()),
         });
         Ok(Page::of_ordered(keys, limit, |listed| &listed.key))
     }
@@ -247,9 +249,22 @@ struct Hit<'a, S> {
     seq_no: u64,
     #[serde(rename = "_primary_term", default)]
     primary_term: u64,
-    #[serde(rename = "_source", borrow, default)]
-    source: Option<&'a serde_json::value::RawValue>,
+    #[serde(borrow, default)]
+    fields: Option<Fields<'a>>,
     sort: S,
+}
+
+/// What the index itself knows of a document: times to the millisecond.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow, default)]
+    expires_at: Vec<Cow<'a, str>>,
+}
+
+impl Fields<'_> {
+    fn expiry(&self) -> Option<Timestamp> {
+        Timestamp::parse(self.expires_at.first()?)
+    }
 }
 
 impl<S> Hit<'_, S> {
