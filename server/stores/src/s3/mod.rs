@@ -356,17 +356,17 @@ impl Store for S3Store {
 
     async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         let folder = &self.names.folder(collection)?;
-        let look = |stored| async move {
+        let look = |stored: String| async move {
             let listed = self.listed(folder, stored).await?;
-            Ok(listed.filter(|listed| listed.key.starts_with(page.prefix)))
+            Ok::<_, Error>(listed.filter(|listed| listed.key.starts_with(page.prefix)))
         };
         self.page(Listed::Objects, folder, page, look).await
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let look = |stored| async move {
+        let look = |stored: String| async move {
             let collection = self.live_collection(stored).await?;
-            Ok(collection.filter(|collection| collection.starts_with(page.prefix)))
+            Ok::<_, Error>(collection.filter(|collection| collection.starts_with(page.prefix)))
         };
         self.page(Listed::Folders, "", page, look).await
     }
