@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use kvgate_client::{Client, Entry, KeyResult, PutEntry};
+use kvgate_client::{Client, KeyResult, PutEntry};
 
 use super::failure::{Usage, complete};
 use super::pages::{self, Pages, Position, Selection};
 use super::place::Server;
 use super::progress::Progress;
+use super::waiting::Waiting;
 
 /// Copy entries from a store to another: through servers, or between the stores of a
 /// configuration.
@@ -68,11 +69,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let target = target.with_store(to.as_str());
 
     let progress = Progress::of_store(&source, selection);
-    let state = Arc::new(Mutex::new(State { progress, collections: 0, problem: None }));
+    let state = Arc::new(Mutex::new(State {
+        progress,
+        collections: 0,
+        waiting: Waiting::new(),
+        problem: None,
+    }));
     let entries = entries(source, selection.clone(), Arc::clone(&state));
     let told = Arc::clone(&state);
     let load = target.stream_put_many(entries);
-    let done = load.on_stored(move |stored| lock(&told).progress.done(stored)).await;
+    let done = load.on_stored(move |stored| lock(&told).stored(stored)).await;
     let mut state = lock(&state);
     let (stored, problem) = (state.progress.entries, state.problem.take());
     let failed = |error: anyhow::Error| {
@@ -82,6 +88,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(problem) = problem {
         return Err(failed(problem.context(format!("reading store {from:?}"))));
     }
+    let done = done.map_err(|error| match state.waiting.blamed(&error) {
+        Some((collection, key)) => {
+            anyhow!(error).context(format!("collection {collection:?}, key {key:?}"))
+        }
+        None => anyhow!(error),
+    });
     done.with_context(|| format!("writing store {to:?}")).map_err(failed)?;
     state.progress.summarize(Some(state.collections))?;
     Ok(complete(state.progress.failed))
@@ -104,6 +116,8 @@ fn end(server: &Server, url: Option<&String>, config: Option<&PathBuf>) -> Serve
 struct State {
     progress: Progress,
     collections: u64,
+    /// Collections and keys.
+    waiting: Waiting<(Arc<str>, String)>,
     /// Why no more can be read.
     problem: Option<anyhow::Error>,
 }
@@ -148,13 +162,22 @@ fn entries(
 }
 
 impl State {
+    fn stored(&mut self, stored: u64) {
+        self.waiting.acknowledge(stored);
+        self.progress.done(stored);
+    }
+
     /// What is to be stored of a result, if anything is.
     fn take(&mut self, collection: Arc<str>, result: KeyResult) -> Option<(Arc<str>, PutEntry)> {
         match result.outcome {
             Ok(Some(entry)) => {
-                let left = put(entry);
-                self.progress.expired += u64::from(left.is_none());
-                left.map(|entry| (collection, entry))
+                let left = entry.expires_at.map(time_until);
+                if left == Some(None) {
+                    self.progress.expired += 1;
+                    return None;
+                }
+                self.waiting.push((Arc::clone(&collection), entry.key.clone()));
+                Some((collection, PutEntry::new(entry.key, entry.value).ttl(left.flatten())))
             }
             // it has gone since it was listed
             Ok(None) => None,
@@ -166,11 +189,7 @@ impl State {
     }
 }
 
-/// The entry with the time it has left; nothing if that is none.
-fn put(entry: Entry) -> Option<PutEntry> {
-    let left = match entry.expires_at {
-        Some(at) => Some(at.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero())?),
-        None => None,
-    };
-    Some(PutEntry::new(entry.key, entry.value).ttl(left))
+/// The time until a moment; nothing if it has come.
+fn time_until(at: SystemTime) -> Option<Duration> {
+    at.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero())
 }

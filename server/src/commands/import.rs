@@ -1,6 +1,5 @@
 //! `kvgate import`.
 
-use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,6 +18,7 @@ use super::packed;
 use super::place::Store;
 use super::position_file::PositionFile;
 use super::progress::Progress;
+use super::waiting::Waiting;
 
 /// How often the position is saved.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -72,14 +72,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let (reader, read) = packed::read(&file).with_context(|| format!("reading {shown}"))?;
+    let mut progress = Progress::of_file(bytes);
+    let before = begin.as_ref().map_or(0, |saved| saved.entries);
+    progress.done_at(before, 0);
     let state = Arc::new(Mutex::new(State {
-        progress: Progress::of_file(bytes),
+        progress,
         position: bytes.map(|bytes| (PositionFile::beside(&file, ".import.json"), bytes)),
         into,
-        waiting: VecDeque::new(),
-        acknowledged: 0,
+        waiting: Waiting::new(),
         line: begin.as_ref().map_or(0, |saved| saved.line),
-        before: begin.as_ref().map_or(0, |saved| saved.entries),
+        before,
         saved: Instant::now(),
         problem: None,
         read,
@@ -131,8 +133,7 @@ struct State {
     position: Option<(PositionFile, u64)>,
     into: String,
     /// The lines of the entries that are not yet acknowledged.
-    waiting: VecDeque<u64>,
-    acknowledged: u64,
+    waiting: Waiting<u64>,
     /// The line of the last entry that is stored.
     line: u64,
     /// How many entries an earlier run has stored.
@@ -147,10 +148,7 @@ struct State {
 impl State {
     /// So many entries are stored.
     fn stored(&mut self, stored: u64) {
-        while self.acknowledged < stored {
-            self.acknowledged += 1;
-            self.line = self.waiting.pop_front().unwrap_or(self.line);
-        }
+        self.line = self.waiting.acknowledge(stored).unwrap_or(self.line);
         self.progress.done_at(self.before + stored, self.read.load(Ordering::Relaxed));
         if self.saved.elapsed() >= SAVE_INTERVAL {
             self.save();
@@ -179,14 +177,7 @@ impl State {
 
     /// Says at which line a load has failed, if one is to blame.
     fn locate(&self, error: Error) -> anyhow::Error {
-        let of_field = error.field().and_then(|field| {
-            field.strip_prefix("entries[")?.split_once(']')?.0.parse::<u64>().ok()
-        });
-        let failures = error.put_many().map(|failure| failure.first_failures.as_slice());
-        let first = failures.and_then(|failures| failures.first()).map(|failed| failed.index);
-        let place = of_field.or(first).and_then(|index| index.checked_sub(self.acknowledged));
-        let place = place.and_then(|place| self.waiting.get(usize::try_from(place).ok()?));
-        match place {
+        match self.waiting.blamed(&error) {
             Some(line) => anyhow!(error).context(format!("line {line}")),
             None => anyhow!(error),
         }
@@ -240,7 +231,7 @@ impl Lines {
                 lock(&self.state).progress.expired += 1;
                 continue;
             };
-            lock(&self.state).waiting.push_back(self.number);
+            lock(&self.state).waiting.push(self.number);
             return Ok(Some((self.collection(line.collection), entry)));
         }
     }

@@ -7,7 +7,7 @@
 //! | `failure` | what is told about an error, and the exit code |
 //! | `output`, `line` | tables and JSON; an entry as a line |
 //! | `pages`, `packed`, `position_file` | what is read of a store; files; where to go on |
-//! | `progress` | bars on a terminal |
+//! | `progress`, `waiting` | what is told: bars on a terminal, summaries, which entry failed |
 
 mod bench;
 pub(crate) mod check;
@@ -32,6 +32,7 @@ mod scan;
 mod stores;
 pub(crate) mod token;
 mod ttl;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -54,12 +55,15 @@ pub(crate) enum Entries {
 }
 
 impl Entries {
-    /// Does what the command says, on one thread.
+    /// Does what the command says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         if let Self::Bench(arguments) = self {
             return bench::run(arguments);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // the command reads and writes files and pipes on this thread, and may wait for them
+        // for long: the other one keeps the connection alive meanwhile
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let done = runtime.block_on(async {
             match self {
                 Self::Get(arguments) => get::run(arguments).await,

@@ -29,6 +29,8 @@ pub(super) struct Position {
     done: Vec<String>,
     /// The one that is not, and its page of keys.
     current: Option<(String, String)>,
+    /// Whether it was counted.
+    counted: bool,
     /// How many collections had keys.
     pub(super) collections: u64,
 }
@@ -60,12 +62,14 @@ impl Pages {
         while let Some((collection, token)) = self.current().await? {
             let here = self.client.collection(collection.as_str());
             let page = here.key_page(&self.selection.prefix, 0, &token).await?;
-            if token.is_empty() && !page.names.is_empty() {
-                self.position.collections += 1;
-            }
             let position = &mut self.position;
+            if !page.names.is_empty() && !position.counted {
+                position.collections += 1;
+                position.counted = true;
+            }
             position.current = page.next_page_token.map(|token| (collection.clone(), token));
             if position.current.is_none() {
+                position.counted = false;
                 position.done.push(collection.clone());
             }
             if !page.names.is_empty() {
