@@ -72,7 +72,7 @@ async fn from_a_disk_of_python_into_redis() -> Outcome {
     for n in 0..300 {
         let ttl = (n % 3 == 0).then(|| 1_000.0 + f64::from(n));
         let place = (format!("collection-{}", n % 4), format!("key {n}"));
-        let value = json!({ "n": n, "text": "\u{e9}".repeat(n as usize) });
+        let value = json!({ "n": n, "text": "\u{e9}".repeat(usize::try_from(n)?) });
         python.put_for(&place.0, &place.1, &value.to_string(), ttl)?;
         expected.insert(place, ());
     }
