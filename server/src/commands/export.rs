@@ -141,13 +141,14 @@ impl<W: io::Write> Export<W> {
                 Ok(Some(entry)) => {
                     line::write(self.writer.line(), &collection, &entry, Breaks::AsText)?;
                     self.writer.end_line()?;
-                    self.progress.done(self.progress.entries + 1);
+                    self.progress.entries += 1;
                 }
                 // it has gone since it was listed
                 Ok(None) => {}
                 Err(error) => self.progress.failed(&collection, &result.key, &error),
             }
         }
+        self.progress.done(self.progress.entries);
         Ok(())
     }
 

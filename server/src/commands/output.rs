@@ -39,7 +39,8 @@ pub(super) fn table(columns: &[&str]) -> Table {
 pub(super) fn print(table: &Table) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+        // columns are padded on both sides
+        writeln!(out, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end())?;
     }
     out.flush()
 }

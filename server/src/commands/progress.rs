@@ -1,10 +1,11 @@
 //! What is told of work with many entries: bars on a terminal, the ones that failed, and a
 //! summary.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use kvgate_client::Client;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ impl Progress {
     /// the work is under way.
     pub(super) fn of_store(client: &Client, selection: &Selection) -> Self {
         let progress =
-            Self::new("{wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left", None);
+            Self::new("{wide_bar} {human_pos}/{human_len} entries, {rate}, {eta} left", None);
         if !progress.bar.is_hidden() {
             let counting = pages::count(client.clone(), selection.clone());
             let bar = progress.bar.clone();
@@ -71,7 +72,11 @@ impl Progress {
         };
         // a template that can't be read is a plain bar
         let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // a text takes everything
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        }));
         // it is hidden if standard error is no terminal
         if !bar.is_hidden() {
             bar.enable_steady_tick(TICK);
@@ -94,7 +99,7 @@ impl Progress {
     }
 
     /// An entry can't be read.
-    pub(super) fn failed(&mut self, collection: &str, key: &str, why: &impl std::fmt::Display) {
+    pub(super) fn failed(&mut self, collection: &str, key: &str, why: &impl fmt::Display) {
         self.failed += 1;
         if self.failed > FAILURES_TOLD_MAX {
             return;

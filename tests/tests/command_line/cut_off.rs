@@ -11,7 +11,7 @@ use crate::files::{keys, lines};
 use crate::kvgate::{Kvgate, begin};
 
 /// So many that it takes some seconds.
-const COUNT: usize = 400_000;
+const COUNT: usize = 200_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export() -> Outcome {
