@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod config;
 mod edge;
+mod figures;
 mod health;
 mod identity;
 mod layers;
