@@ -1,6 +1,6 @@
 //! `copy`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
@@ -68,17 +68,17 @@ async fn from_a_disk_of_python_into_redis() -> Outcome {
     let folder = Folder::new()?;
     let data = folder.path("data");
     let mut python = Python::open(disk, &json!({ "directory": data }))?;
-    let mut expected = BTreeMap::new();
+    let mut expected = BTreeSet::new();
     for n in 0..300 {
         let ttl = (n % 3 == 0).then(|| 1_000.0 + f64::from(n));
         let place = (format!("collection-{}", n % 4), format!("key {n}"));
         let value = json!({ "n": n, "text": "\u{e9}".repeat(usize::try_from(n)?) });
         python.put_for(&place.0, &place.1, &value.to_string(), ttl)?;
-        expected.insert(place, ());
+        expected.insert(place);
     }
     let large = json!({ "large": "x".repeat(100_000) });
     python.put("collection-0", "large", &large.to_string())?;
-    expected.insert(("collection-0".to_owned(), "large".to_owned()), ());
+    expected.insert(("collection-0".to_owned(), "large".to_owned()));
 
     let prepared = Prepared::new(redis).await?;
     let backend = prepared.backend().ok_or_else(|| Failure::new("redis has no backend"))?;
@@ -95,7 +95,7 @@ async fn from_a_disk_of_python_into_redis() -> Outcome {
     expect_equal("copied", counts, (&json!(expected.len()), &json!(4), &json!(0)))?;
 
     let mut there = Python::open(redis, &prepared.python())?;
-    for (collection, key) in expected.keys() {
+    for (collection, key) in &expected {
         let what = format!("collection {collection:?} key {key:?}");
         let before = python.ttl(collection, key)?;
         let after = there.ttl(collection, key)?;

@@ -41,5 +41,5 @@ async fn entries() -> Outcome {
     expect(entries[0]["expires_at"].is_string(), "when it expires")?;
     expect(entries[1].get("expires_at").is_none(), "it expires never")?;
     let table = kvgate.run(&["scan", "a", "--format", "table"]).await?.expect(0)?;
-    expect(table.out.contains("EXPIRES") && !table.out.contains("\u{1b}"), table.out)
+    expect(table.out.contains("EXPIRES") && !table.out.contains('\u{1b}'), table.out)
 }
