@@ -4,19 +4,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// One gRPC door to the key-value stores that teams already run.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "\
+use crate::commands::failure::EXIT_CODES;
+use crate::commands::{Entries, completions};
+
+const EXAMPLES: &str = "\
 Examples:
   kvgate serve                            a Disk store in ./kvgate-data, on 127.0.0.1:50051
-  kvgate put greeting '{\"text\": \"hello\"}'
-  kvgate get greeting
+  kvgate put greeting '{\"text\": \"hello\"}' --ttl 1h
+  kvgate get greeting | jq -r .text
   kvgate serve --config kvgate.toml       what the configuration says
+  kvgate export backup.jsonl.zst          all entries of a store, as lines of JSON
+  kvgate copy old new --config both.toml  from a store to another
+";
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the key has no entry."
-)]
+/// One gRPC door to the key-value stores that teams already run.
+#[derive(Debug, Parser)]
+#[command(version, after_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -56,32 +59,9 @@ pub(crate) enum Command {
     },
     /// Print the JSON Schema of the configuration, for editors and Helm.
     ConfigSchema,
-    /// Print the entry of a key as JSON.
-    Get {
-        /// The key.
-        key: String,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Store a JSON object under a key.
-    Put {
-        /// The key.
-        key: String,
-        /// The JSON object; `-` reads it from standard input.
-        value: String,
-        /// How long the entry lives, in seconds; for ever without it.
-        #[arg(long, value_name = "SECONDS")]
-        ttl: Option<f64>,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// Delete a key.
-    Delete {
-        /// The key.
-        key: String,
-        #[command(flatten)]
-        place: Place,
-    },
+    Completions(completions::Arguments),
+    #[command(flatten)]
+    Entries(Box<Entries>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,41 +88,6 @@ pub(crate) struct ConfigFile {
     /// The configuration: TOML, JSON or YAML by its ending.
     #[arg(long = "config", value_name = "FILE", env = "KVGATE_CONFIG")]
     pub(crate) path: Option<PathBuf>,
-}
-
-/// Which server, store and collection.
-#[derive(Debug, Args)]
-pub(crate) struct Place {
-    /// The server: http:// or https:// with host and port, or unix: with a path.
-    #[arg(long, default_value = "http://127.0.0.1:50051", env = "KVGATE_URL")]
-    pub(crate) url: String,
-    #[command(flatten)]
-    pub(crate) credentials: Credentials,
-    /// The store; the server's default without it.
-    #[arg(long, default_value = "")]
-    pub(crate) store: String,
-    /// The collection; the store's default without it.
-    #[arg(long, default_value = "")]
-    pub(crate) collection: String,
-}
-
-/// How the server is known, and how it knows the caller.
-#[derive(Debug, Args)]
-pub(crate) struct Credentials {
-    /// The authorities that the server's certificate may come from, in PEM; those of the
-    /// system without it.
-    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_CA")]
-    pub(crate) tls_ca: Option<PathBuf>,
-    /// The certificate to show to the server, in PEM.
-    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_CERT", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The private key of that certificate, in PEM.
-    #[arg(long, value_name = "FILE", env = "KVGATE_TLS_KEY", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// A file with the token to show to the server; the variable `KVGATE_TOKEN` may hold it
-    /// instead.
-    #[arg(long, value_name = "FILE", env = "KVGATE_TOKEN_FILE")]
-    pub(crate) token_file: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -5,11 +5,9 @@
 mod access;
 mod admin;
 mod audit;
-mod call;
-mod check;
 mod cli;
+mod commands;
 mod config;
-mod connect;
 mod edge;
 mod figures;
 mod health;
@@ -23,7 +21,6 @@ mod service;
 mod signals;
 mod telemetry;
 mod tls;
-mod token;
 mod topology;
 
 use std::io::{self, Write};
@@ -32,36 +29,17 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command, TokenCommand};
+use crate::commands::{check, completions, failure, token};
 
 // a call allocates and frees many small pieces, which is what mimalloc is made for
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The key that was asked for has no entry.
-const EXIT_MISSING: u8 = 3;
-/// The configuration can't be used; clap exits with the same code.
-const EXIT_CONFIGURATION: u8 = 2;
-/// Anything else.
-const EXIT_FAILURE: u8 = 1;
-
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(code) => code,
-        // whoever reads our output has had enough, as in `kvgate config-schema | head`
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            let configuration = error.is::<config::Problems>()
-                || error.downcast_ref::<kvgate_core::Error>().is_some_and(is_misconfigured);
-            ExitCode::from(if configuration { EXIT_CONFIGURATION } else { EXIT_FAILURE })
-        }
-    }
+    run(Cli::parse().command).unwrap_or_else(|error| failure::report(&error))
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let found = |found| {
-        if found { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISSING) }
-    };
     match command {
         Command::Serve { file, insecure } => {
             serve::serve(config::load(file.path.as_deref(), config::environment())?, insecure)?;
@@ -74,25 +52,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let schema = serde_json::to_string_pretty(&config::schema())?;
             writeln!(io::stdout(), "{schema}")?;
         }
-        Command::Get { key, place } => return Ok(found(call::get(key, place)?)),
-        Command::Put { key, value, ttl, place } => call::put(key, value, ttl, place)?,
-        Command::Delete { key, place } => return Ok(found(call::delete(key, place)?)),
+        Command::Completions(arguments) => completions::run(&arguments)?,
+        Command::Entries(command) => return command.run(),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn is_misconfigured(error: &kvgate_core::Error) -> bool {
-    error.kind() == kvgate_core::Kind::Misconfigured
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn complain(error: &anyhow::Error) {
-    let store = error.downcast_ref::<kvgate_core::Error>().and_then(kvgate_core::Error::store);
-    let place = store.map_or_else(String::new, |store| format!("stores.{store}: "));
-    // nothing is left to be done if standard error is closed
-    drop(writeln!(io::stderr(), "kvgate: {place}{error:#}"));
 }

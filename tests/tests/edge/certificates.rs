@@ -239,7 +239,7 @@ async fn the_command_line() -> Outcome {
     let got = run(&["get", "greeting"], &with).await?;
     expect_equal("get", got.output.trim(), "{\"text\":\"hello\"}")?;
     let without = run(&["get", "greeting"], &[]).await?;
-    expect_equal(format!("without: {}", without.output), without.code, Some(1))?;
+    expect_equal(format!("without: {}", without.output), without.code, Some(5))?;
     let deleted = run(&["delete", "greeting"], &with).await?;
     expect_equal("delete", deleted.code, Some(0))
 }

@@ -173,11 +173,11 @@ async fn the_command_line() -> Outcome {
     std::fs::write(folder.path("web.token"), format!("{token}\n"))?;
     let put = ["put", "key", "{}", "--url", &url];
     for (arguments, variables, code) in [
-        (&[][..], &[][..], 1),
+        (&[][..], &[][..], 6),
         (&["--token-file", "web.token"], &[], 0),
-        (&["--token-file", "none.token"], &[], 1),
+        (&["--token-file", "none.token"], &[], 2),
         (&[], &[("KVGATE_TOKEN", token.as_str())], 0),
-        (&[], &[("KVGATE_TOKEN", "wrong")], 1),
+        (&[], &[("KVGATE_TOKEN", "wrong")], 6),
     ] {
         let finished = folder.run_with(&[&put[..], arguments].concat(), variables).await?;
         let call = format!("put {arguments:?}: {}", finished.output);
