@@ -5,12 +5,11 @@
 A value's type is that of its default, its description the comment `# -- …` above it; a line
 `# @schema {…}` adds to its schema. Values that are not in values.yaml are refused. The
 configuration's schema is what `kvgate config-schema` prints, and it becomes the definition
-`Configuration`, changed in two ways: nothing is required, as the chart fills in what is missing, and
-secrets can't be written in it, as it becomes a ConfigMap.
+`Configuration`, changed in two ways: what the chart fills in is not required, and secrets can't be
+written in it, as it becomes a ConfigMap.
 """
 
 import json
-import re
 import sys
 from typing import Any
 
@@ -20,8 +19,22 @@ Schema = dict[str, Any]
 
 TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "null": "null"}
 
+# The configuration's tables that the chart fills in.
+FILLED_IN = ("Server", "Tls")
+
 # A password in a URL: `scheme://user:password@host`.
 URL_WITH_PASSWORD = "://[^/?#@]*:[^/?#@]+@"
+
+# Where a secret may be instead: in a variable or in a file.
+SOURCES = [
+    {
+        "type": "object",
+        "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+]
 
 
 def main(values_file: str, configuration_file: str) -> None:
@@ -37,8 +50,10 @@ def main(values_file: str, configuration_file: str) -> None:
     schema |= of_mapping(yaml.compose(text), text.splitlines())
     # Helm adds it to the values of every chart that is part of another
     schema["properties"]["global"] = {"type": "object"}
-    schema["$defs"] = configuration.pop("$defs", {}) | {"Configuration": of_chart(configuration)}
-    schema["$defs"] = {name: without_secrets(each) for name, each in schema["$defs"].items()}
+    definitions = configuration.pop("$defs", {}) | {"Configuration": of_chart(configuration)}
+    for name in FILLED_IN:
+        definitions[name].pop("required", None)
+    schema["$defs"] = {name: without_secrets(each) for name, each in definitions.items()}
     json.dump(schema, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
 
@@ -122,18 +137,23 @@ def by_type(alternatives: list[Schema]) -> Schema:
 
 
 def without_secrets(schema: Any) -> Any:
-    """The schema without secrets that are written out, and URLs without passwords."""
+    """The schema without secrets that are written out, with URLs without passwords."""
     if isinstance(schema, list):
         return [without_secrets(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    title = schema.get("title")
-    is_secret = title == "secret" or re.search("as a secret$", str(title))
+    title = str(schema.get("title"))
     schema = {keyword: without_secrets(each) for keyword, each in schema.items()}
-    if is_secret and "anyOf" in schema:
-        sources = [each for each in schema["anyOf"] if each.get("type") != "string"]
+    if title == "secret":
+        return schema | {"anyOf": SOURCES}
+    if title.endswith("as a secret"):
         text = {"type": "string", "not": {"pattern": URL_WITH_PASSWORD}}
-        schema["anyOf"] = sources if title == "secret" else [text, *sources]
+        return schema | {"anyOf": [text, *SOURCES]}
+    match schema.get("anyOf"):
+        case [alternative, {"type": "null"}]:
+            # nobody writes null, and messages would be of both
+            del schema["anyOf"]
+            schema |= alternative
     return schema
 
 

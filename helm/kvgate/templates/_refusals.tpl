@@ -23,6 +23,12 @@
 {{- if and .Values.autoscaling.enabled (not .Values.autoscaling.targetCPUUtilizationPercentage) (not .Values.autoscaling.metrics) -}}
 {{- fail "autoscaling goes by nothing: set autoscaling.targetCPUUtilizationPercentage or autoscaling.metrics" -}}
 {{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.hosts is empty: an Ingress for all hosts would take others' calls" -}}
+{{- end -}}
+{{- if and .Values.grpcRoute.enabled (not .Values.grpcRoute.parentRefs) -}}
+{{- fail "grpcRoute.parentRefs is empty: a route needs a gateway" -}}
+{{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.grpcRoute.enabled) (not (include "kvgate.port" .)) -}}
 {{- fail (printf "ingress and grpcRoute lead to a Service, but config.server.listen is %s" (include "kvgate.listen" .)) -}}
 {{- end -}}
