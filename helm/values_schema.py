@@ -10,6 +10,7 @@ written in it, as it becomes a ConfigMap.
 """
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -105,7 +106,8 @@ def comments(lines: list[str], line: int) -> tuple[Schema, str]:
         if text.startswith("@schema "):
             given |= json.loads(text.removeprefix("@schema "))
         elif text.startswith("-- "):
-            description = [text.removeprefix("-- ")]
+            # the type in parentheses is for the table of values
+            description = [re.sub(r"^-- (\([^)]*\) )?", "", text)]
         elif description and not text.startswith("@"):
             description.append(text)
     return given, " ".join(description)
