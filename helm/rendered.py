@@ -1,9 +1,9 @@
 """Takes what other programs check out of what Helm rendered.
 
-    rendered.py config RENDERED FOLDER    the configuration and the files it names, for `kvgate check`:
-                                          below FOLDER as in the pod; prints the pod's environment
-    rendered.py rules RENDERED            the alerts, as promtool reads them
-    rendered.py queries DASHBOARD         the dashboard's queries, as rules that promtool reads
+rendered.py config RENDERED FOLDER    the configuration and the files it names, for `kvgate check`:
+                                      below FOLDER as in the pod; prints the pod's environment
+rendered.py rules RENDERED            the alerts, as promtool reads them
+rendered.py queries DASHBOARD         the dashboard's queries, as rules that promtool reads
 """
 
 import json
@@ -25,7 +25,9 @@ def main(what: str, *arguments: str) -> None:
 
 def of_kind(rendered: str, *kinds: str) -> list[dict[str, Any]]:
     documents = yaml.safe_load_all(Path(rendered).read_text(encoding="utf-8"))
-    return [document for document in documents if document and document["kind"] in kinds]
+    return [
+        document for document in documents if document and document["kind"] in kinds
+    ]
 
 
 def config(rendered: str, folder: str) -> None:
@@ -37,28 +39,49 @@ def config(rendered: str, folder: str) -> None:
 
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    volumes |= {claim["metadata"]["name"]: {} for claim in workload["spec"].get("volumeClaimTemplates", [])}
+    volumes |= {
+        claim["metadata"]["name"]: {}
+        for claim in workload["spec"].get("volumeClaimTemplates", [])
+    }
     for path in sorted(set(re.findall(r"/etc/kvgate/[\w./-]+", text))):
         mount = next((mount for mount in mounts if path.startswith(f"{mount}/")), None)
         if mount is None or mounts[mount] not in volumes:
-            sys.exit(f"{rendered}: the configuration names {path}, which is not mounted")
+            sys.exit(
+                f"{rendered}: the configuration names {path}, which is not mounted"
+            )
         secret = volumes[mounts[mount]].get("secret", {}).get("secretName")
         file = Path(folder + path)
         file.parent.mkdir(parents=True, exist_ok=True)
         make(file, secrets.get(secret, {}).get("stringData", {}).get(file.name))
     target = Path(folder, "kvgate.yaml")
-    target.write_text(text.replace("/etc/kvgate/", f"{folder}/etc/kvgate/"), encoding="utf-8")
+    target.write_text(
+        text.replace("/etc/kvgate/", f"{folder}/etc/kvgate/"), encoding="utf-8"
+    )
     for variable in container.get("env", []):
         is_url = variable["name"].endswith("_URL")
-        print(f"{variable['name']}={variable.get('value') or ('mongodb://localhost' if is_url else 'made-up')}")
+        print(
+            f"{variable['name']}={variable.get('value') or ('mongodb://localhost' if is_url else 'made-up')}"
+        )
 
 
 def make(file: Path, content: str | None) -> None:
     """A file as it would be in the pod: the chart's, or one of the kind that its name says."""
     if content is None and file.suffix in (".crt", ".pem", ".key"):
-        pair = [file.with_suffix(".key"), file.with_suffix(".pem" if file.suffix == ".pem" else ".crt")]
+        pair = [
+            file.with_suffix(".key"),
+            file.with_suffix(".pem" if file.suffix == ".pem" else ".crt"),
+        ]
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+            ]
             + ["-subj", "/CN=kvgate", "-addext", "subjectAltName=DNS:kvgate"]
             + ["-keyout", str(pair[0]), "-out", str(pair[1])],
             check=True,
@@ -66,14 +89,20 @@ def make(file: Path, content: str | None) -> None:
         )
     elif content is None and file.name.startswith("tokens."):
         entry = {"principal": "web", "sha256": "0" * 64, "roles": ["web"]}
-        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in entry.items())
+        lines = "".join(
+            f"{name} = {json.dumps(value)}\n" for name, value in entry.items()
+        )
         file.write_text(f"[[tokens]]\n{lines}", encoding="utf-8")
     else:
         file.write_text(content or "made-up", encoding="utf-8")
 
 
 def rules(rendered: str) -> None:
-    groups = [group for rule in of_kind(rendered, "PrometheusRule") for group in rule["spec"]["groups"]]
+    groups = [
+        group
+        for rule in of_kind(rendered, "PrometheusRule")
+        for group in rule["spec"]["groups"]
+    ]
     yaml.safe_dump({"groups": groups}, sys.stdout)
 
 

@@ -18,7 +18,13 @@ import yaml
 
 Schema = dict[str, Any]
 
-TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "null": "null"}
+TYPES = {
+    "bool": "boolean",
+    "int": "integer",
+    "float": "number",
+    "str": "string",
+    "null": "null",
+}
 
 # The configuration's tables that the chart fills in.
 FILLED_IN = ("Server", "Tls")
@@ -51,10 +57,14 @@ def main(values_file: str, configuration_file: str) -> None:
     schema |= of_mapping(yaml.compose(text), text.splitlines())
     # Helm adds it to the values of every chart that is part of another
     schema["properties"]["global"] = {"type": "object"}
-    definitions = configuration.pop("$defs", {}) | {"Configuration": of_chart(configuration)}
+    definitions = configuration.pop("$defs", {}) | {
+        "Configuration": of_chart(configuration)
+    }
     for name in FILLED_IN:
         definitions[name].pop("required", None)
-    schema["$defs"] = {name: without_secrets(each) for name, each in definitions.items()}
+    schema["$defs"] = {
+        name: without_secrets(each) for name, each in definitions.items()
+    }
     json.dump(schema, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")
 
@@ -74,8 +84,10 @@ def of_mapping(node: yaml.MappingNode, lines: list[str]) -> Schema:
 
 def of_value(node: yaml.Node, lines: list[str], given: Schema) -> Schema:
     if isinstance(node, yaml.MappingNode):
-        documented = node.value and not given and any(
-            comments(lines, key.start_mark.line)[1] for key, _ in node.value
+        documented = (
+            node.value
+            and not given
+            and any(comments(lines, key.start_mark.line)[1] for key, _ in node.value)
         )
         if documented:
             return of_mapping(node, lines)
@@ -83,7 +95,9 @@ def of_value(node: yaml.Node, lines: list[str], given: Schema) -> Schema:
         if "properties" in given:
             schema["additionalProperties"] = False
             # only what is there: the default is empty
-            given = {"anyOf": [{"maxProperties": 0}, {"required": given.pop("required", [])}]} | given
+            given = {
+                "anyOf": [{"maxProperties": 0}, {"required": given.pop("required", [])}]
+            } | given
     elif isinstance(node, yaml.SequenceNode):
         schema = {"type": "array"}
     else:
@@ -132,7 +146,10 @@ def by_type(alternatives: list[Schema]) -> Schema:
         "properties": {"type": {"enum": words}},
         "required": ["type"],
         "allOf": [
-            {"if": {"properties": {"type": {"const": word}}, "required": ["type"]}, "then": each}
+            {
+                "if": {"properties": {"type": {"const": word}}, "required": ["type"]},
+                "then": each,
+            }
             for word, each in zip(words, alternatives, strict=True)
         ],
     }

@@ -21,7 +21,18 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": INT_OR_STRING,
     "io.k8s.apimachinery.pkg.api.resource.Quantity": NUMBER_OR_STRING,
 }
-KEPT = ("type", "required", "enum", "minimum", "maximum", "pattern", "minItems", "maxItems", "maxLength", "minLength")
+KEPT = (
+    "type",
+    "required",
+    "enum",
+    "minimum",
+    "maximum",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "maxLength",
+    "minLength",
+)
 # They are not written by anybody.
 ANSWERS = ("DeleteOptions", "WatchEvent", "Status")
 
@@ -38,7 +49,11 @@ def main(source: str, folder: str, *files: str) -> None:
     count = 0
     for file in files:
         text = Path(file).read_text(encoding="utf-8")
-        kinds = of_swagger(json.loads(text)) if source == "swagger" else of_definitions(text)
+        kinds = (
+            of_swagger(json.loads(text))
+            if source == "swagger"
+            else of_definitions(text)
+        )
         for group, version, kind, schema in kinds:
             write(Path(folder), group, version, kind, schema)
             count += 1
@@ -75,14 +90,22 @@ def convert(schema: Schema, definitions: Schema, above: frozenset[str]) -> Schem
         if name in SPECIAL:
             return SPECIAL[name]
         # only definitions of custom resources have themselves below them
-        return {} if name in above else convert(definitions[name], definitions, above | {name})
-    if schema.get("format") == "int-or-string" or schema.get("x-kubernetes-int-or-string"):
+        return (
+            {}
+            if name in above
+            else convert(definitions[name], definitions, above | {name})
+        )
+    if schema.get("format") == "int-or-string" or schema.get(
+        "x-kubernetes-int-or-string"
+    ):
         return INT_OR_STRING
     strict = {keyword: value for keyword, value in schema.items() if keyword in KEPT}
     if "items" in schema:
         strict["items"] = convert(schema["items"], definitions, above)
     if isinstance(schema.get("additionalProperties"), dict):
-        strict["additionalProperties"] = convert(schema["additionalProperties"], definitions, above)
+        strict["additionalProperties"] = convert(
+            schema["additionalProperties"], definitions, above
+        )
     if "properties" in schema:
         required = schema.get("required", ())
         strict["properties"] = {
@@ -106,10 +129,14 @@ def write(folder: Path, group: str, version: str, kind: str, schema: Schema) -> 
     properties = schema.get("properties", {})
     if "kind" in properties:
         properties["kind"] = {"enum": [kind]}
-        properties["apiVersion"] = {"enum": [f"{group}/{version}" if group else version]}
+        properties["apiVersion"] = {
+            "enum": [f"{group}/{version}" if group else version]
+        }
     schema["required"] = sorted({*schema.get("required", ()), "kind", "apiVersion"})
     name = "-".join(filter(None, (kind.lower(), group.split(".")[0], version)))
-    (folder / f"{name}.json").write_text(json.dumps(schema, separators=(",", ":"), sort_keys=True))
+    (folder / f"{name}.json").write_text(
+        json.dumps(schema, separators=(",", ":"), sort_keys=True)
+    )
 
 
 if __name__ == "__main__":

@@ -21,23 +21,33 @@ OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 CALL_SECONDS_MAX = 20
 
 
-async def call(channel: grpc.aio.Channel, token: str, key: str, ended: Counter[str]) -> None:
-    request = messages.PutRequest(key=key, value=b'{"put by": "load"}', collection="load")
+async def call(
+    channel: grpc.aio.Channel, token: str, key: str, ended: Counter[str]
+) -> None:
+    request = messages.PutRequest(
+        key=key, value=b'{"put by": "load"}', collection="load"
+    )
     metadata = (("authorization", f"Bearer {token}"),)
     try:
-        await KeyValueServiceStub(channel).Put(request, timeout=CALL_SECONDS_MAX, metadata=metadata)
+        await KeyValueServiceStub(channel).Put(
+            request, timeout=CALL_SECONDS_MAX, metadata=metadata
+        )
         ended["OK"] += 1
     except grpc.aio.AioRpcError as error:
         ended[f"{error.code().name}: {error.details()}"] += 1
 
 
-async def keep_connection(target: str, token: str, key: str, stop: asyncio.Event, ended: Counter[str]) -> None:
+async def keep_connection(
+    target: str, token: str, key: str, stop: asyncio.Event, ended: Counter[str]
+) -> None:
     async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
         while not stop.is_set():
             await call(channel, token, key, ended)
 
 
-async def connect_anew(target: str, token: str, key: str, stop: asyncio.Event, ended: Counter[str]) -> None:
+async def connect_anew(
+    target: str, token: str, key: str, stop: asyncio.Event, ended: Counter[str]
+) -> None:
     while not stop.is_set():
         async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
             await call(channel, token, key, ended)
@@ -54,7 +64,10 @@ async def main(target: str, token: str, file: str) -> int:
     callers = (keep_connection, connect_anew)
     await asyncio.gather(
         wait_for(Path(file), stop),
-        *(callers[each % 2](target, token, f"key-{each}", stop, ended) for each in range(CALLERS)),
+        *(
+            callers[each % 2](target, token, f"key-{each}", stop, ended)
+            for each in range(CALLERS)
+        ),
     )
     for how, count in ended.most_common():
         print(f"{count} calls ended with {how}")
