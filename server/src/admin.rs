@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +11,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::TextEncoder;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::figures::Figures;
 use crate::health::Health;
-use crate::layers::Load;
 use crate::server::ACCEPT_PAUSE;
 
 /// Probes and scrapers are few: more connections than this are a mistake.
@@ -26,66 +25,17 @@ const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take to send its request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Figures that are read when somebody asks.
-pub(crate) struct Figures {
-    load: Arc<Load>,
-    open: Arc<AtomicUsize>,
-    calls_in_flight: IntGauge,
-    connections_open: IntGauge,
-    health: Arc<Health>,
-    store_up: IntGaugeVec,
-}
-
-impl Figures {
-    pub(crate) fn new(
-        registry: &Registry,
-        load: Arc<Load>,
-        open: Arc<AtomicUsize>,
-        health: &Arc<Health>,
-    ) -> prometheus::Result<Self> {
-        let calls_in_flight = IntGauge::new("kvgate_calls_in_flight", "gRPC calls being answered")?;
-        let connections_open = IntGauge::new("kvgate_connections_open", "gRPC connections")?;
-        registry.register(Box::new(calls_in_flight.clone()))?;
-        registry.register(Box::new(connections_open.clone()))?;
-        let store_up = Opts::new("kvgate_store_up", "Whether the store answered its last check");
-        let store_up = IntGaugeVec::new(store_up, &["kvgate_store"])?;
-        registry.register(Box::new(store_up.clone()))?;
-        let build = Opts::new("kvgate_build_info", "The version of the server; always 1")
-            .const_label("version", env!("CARGO_PKG_VERSION"));
-        let build = IntGauge::with_opts(build)?;
-        build.set(1);
-        registry.register(Box::new(build))?;
-        #[cfg(target_os = "linux")]
-        {
-            let process = prometheus::process_collector::ProcessCollector::for_self();
-            registry.register(Box::new(process))?;
-        }
-        let health = Arc::clone(health);
-        Ok(Self { load, open, calls_in_flight, connections_open, health, store_up })
-    }
-
-    fn read(&self) {
-        let gauge = |figure: usize| i64::try_from(figure).unwrap_or(i64::MAX);
-        self.calls_in_flight.set(gauge(self.load.in_flight()));
-        self.connections_open.set(gauge(self.open.load(Ordering::Relaxed)));
-        for (store, up) in self.health.stores() {
-            self.store_up.with_label_values(&[store]).set(i64::from(up));
-        }
-    }
-}
-
 /// What answers on the admin listener.
 pub(crate) struct Admin {
-    registry: Registry,
-    figures: Figures,
+    figures: Arc<Figures>,
     health: Arc<Health>,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 impl Admin {
-    pub(crate) fn new(registry: Registry, figures: Figures, health: Arc<Health>) -> Self {
-        Self { registry, figures, health }
+    pub(crate) fn new(figures: Arc<Figures>, health: Arc<Health>) -> Self {
+        Self { figures, health }
     }
 
     /// Answers until the process ends.
@@ -134,8 +84,7 @@ impl Admin {
     }
 
     fn metrics(&self) -> Answer {
-        self.figures.read();
-        match TextEncoder::new().encode_to_string(&self.registry.gather()) {
+        match TextEncoder::new().encode_to_string(&self.figures.gather()) {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         }

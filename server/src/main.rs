@@ -11,6 +11,7 @@ mod cli;
 mod config;
 mod connect;
 mod edge;
+mod figures;
 mod health;
 mod identity;
 mod layers;

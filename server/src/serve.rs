@@ -14,6 +14,7 @@ use prometheus::Registry;
 use crate::admin;
 use crate::config::{ClientCertificates, Config, Listen, Server};
 use crate::edge::Edge;
+use crate::figures::Figures;
 use crate::health::Health;
 use crate::layers::{self, Load, Rate};
 use crate::reload;
@@ -21,7 +22,7 @@ use crate::router::Router;
 use crate::server::{self, Listener, Stop, Workers};
 use crate::service::Service;
 use crate::signals::{Hangups, Signals};
-use crate::telemetry::{self, CallMetrics, Measured, Spans, StoreMetrics};
+use crate::telemetry::{self, CallMetrics, FigureSender, Measured, Spans, StoreMetrics};
 use crate::topology::Topology;
 
 /// Serves the configured stores until a signal asks to stop.
@@ -155,12 +156,18 @@ impl Running {
     async fn run(self, listener: Listener, admin: Option<TcpListener>) -> anyhow::Result<()> {
         let mut signals = Signals::new()?;
         self.keep_up().await?;
+        let figures = self.figures()?;
+        let sender = match &self.config.server.metrics {
+            Some(settings) => {
+                let sender = Arc::new(FigureSender::open(settings, Arc::clone(&figures))?);
+                let sending = Arc::clone(&sender);
+                tokio::spawn(async move { sending.run().await });
+                Some(sender)
+            }
+            None => None,
+        };
         if let Some(admin) = admin {
-            let open = self.workers.open();
-            let figures =
-                admin::Figures::new(&self.registry, Arc::clone(&self.load), open, &self.health)?;
-            let served =
-                admin::Admin::new(self.registry.clone(), figures, Arc::clone(&self.health));
+            let served = admin::Admin::new(figures, Arc::clone(&self.health));
             let address = admin.local_addr()?;
             tokio::spawn(served.serve(tokio::net::TcpListener::from_std(admin)?));
             tracing::info!(%address, "admin listener serves /metrics, /healthz and /readyz");
@@ -176,7 +183,17 @@ impl Running {
             ended = accepting => ended.context("accepting connections")?,
             signal = signals.next() => tracing::info!(signal, "stopping: a second signal ends at once"),
         }
-        self.drain(&mut signals).await
+        self.drain(&mut signals).await?;
+        if let Some(sender) = sender {
+            sender.finish().await;
+        }
+        Ok(())
+    }
+
+    fn figures(&self) -> anyhow::Result<Arc<Figures>> {
+        let (load, health) = (Arc::clone(&self.load), Arc::clone(&self.health));
+        let figures = Figures::new(self.registry.clone(), load, self.workers.open(), health)?;
+        Ok(Arc::new(figures))
     }
 
     /// Keeps up with files and keys that change.

@@ -5,6 +5,7 @@
 //! for every setup, the others are about one thing each.
 
 pub mod admin;
+pub mod built;
 pub mod case;
 pub mod cases;
 pub mod certificates;

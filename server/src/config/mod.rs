@@ -8,11 +8,13 @@
 
 mod access;
 mod authentication;
+mod collector;
 mod connections;
 mod environment;
 mod formats;
 mod limits;
 mod listen;
+mod metrics;
 mod part;
 mod path;
 mod problem;
@@ -38,9 +40,11 @@ pub(crate) use access::is_safe;
 #[cfg(test)]
 pub(crate) use authentication::TokenHash;
 pub(crate) use authentication::{Authentication, CertificateEntry, Jwt, OpenService, TokenEntry};
+pub(crate) use collector::Collector;
 pub(crate) use connections::{Connections, Web};
 pub(crate) use limits::Limits;
 pub(crate) use listen::{Listen, SocketMode};
+pub(crate) use metrics::Metrics;
 pub(crate) use problem::Problems;
 pub(crate) use roles::{Operation, RoleTable, Rule};
 pub(crate) use schema::schema;

@@ -14,6 +14,7 @@ use super::authentication::Authentication;
 use super::connections::{self, Connections, Web};
 use super::limits::Limits;
 use super::listen::{Listen, SocketMode};
+use super::metrics::{self, Metrics};
 use super::part::Part;
 use super::path;
 use super::problem::Problem;
@@ -76,6 +77,8 @@ pub(crate) struct Server {
     pub(crate) log: Log,
     /// Where traces are sent; without this table none are made.
     pub(crate) tracing: Option<Tracing>,
+    /// Where the figures of `/metrics` are sent as well; without this table nowhere.
+    pub(crate) metrics: Option<Metrics>,
 }
 
 impl Default for Server {
@@ -98,6 +101,7 @@ impl Default for Server {
             compression: Vec::new(),
             log: Log::default(),
             tracing: None,
+            metrics: None,
         }
     }
 }
@@ -178,6 +182,7 @@ fn check(tree: &Tree, server: &Server) -> Vec<Problem> {
     problems.extend(access::check(tree, server));
     problems.extend(server.tls.iter().flat_map(|tls| tls::check(tree, tls)));
     problems.extend(connections::check(tree, &server.connections, server.web.as_ref()));
+    problems.extend(server.metrics.iter().flat_map(|metrics| metrics::check(tree, metrics)));
     problems.extend(server.tracing.iter().flat_map(|tracing| tracing::check(tree, tracing)));
     let taken = |admin: SocketAddr| Listen::Tcp(admin) == server.listen && admin.port() != 0;
     if server.admin_listen.is_some_and(taken) {

@@ -7,6 +7,7 @@ use kvgate_core::Secret;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::collector::{Collector, service_name};
 use super::problem::Problem;
 use super::tree::Tree;
 
@@ -22,7 +23,7 @@ pub(crate) struct Tracing {
     #[schemars(range(min = 0, max = 1))]
     pub(crate) sample_ratio: f64,
     /// What the server is called in traces.
-    #[serde(default = "name")]
+    #[serde(default = "service_name")]
     pub(crate) service_name: String,
     /// The authorities that may have signed the collector's certificate, in PEM; those of
     /// the system if it is not set.
@@ -37,19 +38,21 @@ fn all() -> f64 {
     1.0
 }
 
-fn name() -> String {
-    "kvgate".to_owned()
+impl Tracing {
+    pub(crate) fn collector(&self) -> Collector<'_> {
+        Collector {
+            table: "server.tracing",
+            endpoint: &self.endpoint,
+            service_name: &self.service_name,
+            ca_file: self.ca_file.as_deref(),
+            headers: &self.headers,
+        }
+    }
 }
 
 /// What is wrong with the table.
 pub(super) fn check(tree: &Tree, tracing: &Tracing) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let uri = tracing.endpoint.parse::<http::Uri>().ok();
-    let scheme = uri.as_ref().filter(|uri| uri.host().is_some()).and_then(http::Uri::scheme_str);
-    if !matches!(scheme, Some("http" | "https")) {
-        let message = "expected a URL such as http://127.0.0.1:4317";
-        problems.push(tree.problem("server.tracing.endpoint", message));
-    }
+    let mut problems: Vec<Problem> = tracing.collector().check(tree).into_iter().collect();
     if !(0.0..=1.0).contains(&tracing.sample_ratio) {
         let message = "outside of its range, which is 0 to 1";
         problems.push(tree.problem("server.tracing.sample_ratio", message));

@@ -1,9 +1,12 @@
 //! What can be seen of a running server: logs, spans, figures.
 
 mod call_metrics;
+mod collector;
 mod current;
 mod logs;
 mod measured;
+mod otlp_figures;
+mod send_figures;
 mod spans;
 mod store_metrics;
 
@@ -11,6 +14,7 @@ pub(crate) use self::call_metrics::{CODES, CallMetrics};
 pub(crate) use self::current::{note_store, noted_store};
 pub(crate) use self::logs::start as start_logs;
 pub(crate) use self::measured::Measured;
+pub(crate) use self::send_figures::FigureSender;
 pub(crate) use self::spans::{Spans, end_call, trace_id};
 pub(crate) use self::store_metrics::StoreMetrics;
 

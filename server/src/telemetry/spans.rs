@@ -23,10 +23,9 @@ use opentelemetry_sdk::trace::{
 };
 use tokio::runtime::Runtime;
 use tonic::Code;
-use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use super::CODES;
+use super::collector::COLLECTOR_TIMEOUT;
+use super::{CODES, collector};
 use crate::config::Tracing;
 use crate::layers::Method;
 
@@ -39,9 +38,6 @@ const SENT_SPANS_MAX: usize = 512;
 
 /// How long spans wait for more of them.
 const SEND_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the collector may take for one message, and to be connected to.
-const COLLECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes spans and sends them.
 pub(crate) struct Spans {
@@ -60,11 +56,12 @@ impl Spans {
             .thread_name("kvgate-spans")
             .enable_all()
             .build()?;
+        let to = settings.collector();
         let entered = runtime.enter();
         let exporter = SpanExporter::builder()
             .with_tonic()
-            .with_channel(channel(settings)?)
-            .with_metadata(headers(settings)?)
+            .with_channel(collector::channel(&to)?)
+            .with_metadata(collector::headers(&to)?)
             .build()
             .context("server.tracing")?;
         drop(entered);
@@ -184,40 +181,6 @@ pub(crate) fn trace_id(span: &Context) -> String {
 fn sampled(span: Context) -> Option<Context> {
     let is_sampled = span.span().span_context().is_sampled();
     is_sampled.then_some(span)
-}
-
-fn channel(settings: &Tracing) -> anyhow::Result<Channel> {
-    let url = &settings.endpoint;
-    let mut endpoint = Endpoint::from_shared(url.clone())
-        .context("server.tracing.endpoint")?
-        .connect_timeout(COLLECTOR_TIMEOUT)
-        .timeout(COLLECTOR_TIMEOUT);
-    if url.starts_with("https:") {
-        let tls = ClientTlsConfig::new();
-        let tls = match &settings.ca_file {
-            Some(file) => {
-                let pem = std::fs::read(file).with_context(|| {
-                    format!("server.tracing.ca_file: reading {}", file.display())
-                })?;
-                tls.ca_certificate(Certificate::from_pem(pem))
-            }
-            None => tls.with_native_roots(),
-        };
-        endpoint = endpoint.tls_config(tls).context("server.tracing.ca_file")?;
-    }
-    Ok(endpoint.connect_lazy())
-}
-
-fn headers(settings: &Tracing) -> anyhow::Result<MetadataMap> {
-    let mut headers = MetadataMap::new();
-    for (name, value) in &settings.headers {
-        let field = || format!("server.tracing.headers.{name} is not a header");
-        let name: MetadataKey<Ascii> = name.parse().with_context(field)?;
-        // not the reason: it could show the secret
-        let value = MetadataValue::try_from(value.expose()).ok().with_context(field)?;
-        headers.insert(name, value);
-    }
-    Ok(headers)
 }
 
 /// A call's headers, to look for `traceparent` and `tracestate` in.

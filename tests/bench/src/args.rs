@@ -65,15 +65,32 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
-/// How this program runs itself.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Offer twice as many calls as the server can take, and compare those that it accepts.
+    Overload(Overload),
     /// Be a bare server until killed.
     #[command(hide = true)]
     BareServer {
         #[arg(long)]
         runtime: Runtime,
     },
+}
+
+/// How `overload` measures.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Overload {
+    /// The kvgate program to measure [default: kvgate next to this program]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server: Option<PathBuf>,
+
+    /// How long each load is offered in each round, after a short warm-up
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) seconds: u64,
+
+    /// How often the two loads take turns
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
 }
 
 /// The two shapes of a bare server.

@@ -13,7 +13,7 @@ use crate::load::{Samples, Window};
 use crate::wire;
 
 const GET: &str = "/keyvalue.v1.KeyValueService/Get";
-const PUT: &str = "/keyvalue.v1.KeyValueService/Put";
+pub(crate) const PUT: &str = "/keyvalue.v1.KeyValueService/Put";
 const PUT_MANY: &str = "/keyvalue.v1.KeyValueService/PutMany";
 const STREAM_GET_MANY: &str = "/keyvalue.v1.KeyValueService/StreamGetMany";
 

@@ -4,6 +4,7 @@
 //! would take longer for a call than a bare server, and measure itself. This
 //! one writes and reads HTTP/2 streams of `h2` without anything between.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -22,6 +23,8 @@ use crate::Result;
 const WINDOW_BYTES: u32 = 1024 * 1024;
 /// One byte that says whether the message is compressed, four with its length.
 const PREFIX_BYTES: usize = 5;
+/// The code of a call that is over a limit.
+const RESOURCE_EXHAUSTED: &str = "8";
 
 /// One TCP connection; clones share it.
 #[derive(Clone)]
@@ -97,6 +100,18 @@ impl Connection {
     }
 }
 
+/// The server has too much to do, and says so.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl std::error::Error for Refused {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the call is over a limit of the server's")
+    }
+}
+
 /// The messages of an answer, as they arrive.
 pub(crate) struct Messages {
     body: RecvStream,
@@ -163,6 +178,7 @@ fn check_status(headers: &HeaderMap) -> Result<()> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     match text("grpc-status") {
         Some("0") => Ok(()),
+        Some(RESOURCE_EXHAUSTED) => Err(Refused.into()),
         Some(code) => {
             let message = text("grpc-message").unwrap_or_default();
             Err(format!("the call failed with status {code}: {message}").into())

@@ -39,6 +39,7 @@ mod connection;
 mod cpus;
 mod dataset;
 mod load;
+mod overload;
 mod process;
 mod report;
 mod run;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.command {
         Some(Command::BareServer { runtime }) => bare_server::serve(*runtime),
+        Some(Command::Overload(args)) => overload::run(args),
         None => run::run(&args),
     };
     match outcome {

@@ -44,9 +44,9 @@ impl Server {
         Ok(Self { name, address, bare: true, child, _config: None })
     }
 
-    /// Starts kvgate with a Memory store that has room for all entries.
-    pub(crate) fn start_kvgate(program: &Path, cpus: &Cpus) -> Result<Self> {
-        let config = write_config()?;
+    /// Starts kvgate with this configuration.
+    pub(crate) fn start_kvgate(program: &Path, config: &str, cpus: &Cpus) -> Result<Self> {
+        let config = write_config(config)?;
         let mut command = Command::new(program);
         command.arg("serve").arg("--config").arg(config.path());
         let (child, address) = start("kvgate", command, cpus)?;
@@ -86,14 +86,18 @@ pub(crate) fn find_kvgate(named: Option<&PathBuf>) -> Result<PathBuf> {
     .into())
 }
 
-fn write_config() -> Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix("kvgate-bench-").suffix(".toml").tempfile()?;
+/// A Memory store that has room for all entries.
+pub(crate) fn memory() -> String {
     let (store, entries_max) = (dataset::STORE, 2 * dataset::ENTRY_COUNT);
-    write!(
-        file,
+    format!(
         "[server]\nlisten = \"127.0.0.1:0\"\ndefault_store = \"{store}\"\n\n\
          [stores.{store}]\ntype = \"memory\"\nmax_entries_per_collection = {entries_max}\n"
-    )?;
+    )
+}
+
+fn write_config(text: &str) -> Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("kvgate-bench-").suffix(".toml").tempfile()?;
+    file.write_all(text.as_bytes())?;
     file.flush()?;
     Ok(file)
 }

@@ -55,7 +55,7 @@ fn start_servers(args: &Args, cpus: &Cpus, dataset: Dataset) -> Result<Vec<Serve
         Server::start_bare(Runtime::PerCore, cpus)?,
     ];
     if let Some(program) = program {
-        let kvgate = Server::start_kvgate(&program, cpus)?;
+        let kvgate = Server::start_kvgate(&program, &process::memory(), cpus)?;
         call(&kvgate, |connection| calls::fill(connection, dataset))
             .map_err(|error| format!("filling kvgate failed: {error}"))?;
         servers.push(kvgate);

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
+use crate::built::built;
 use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
 use crate::ports;
@@ -78,7 +79,7 @@ impl Server {
         }
         std::fs::create_dir_all(&directory)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        let built = built()?;
+        let built = built("mongodb", "classes/Main.class")?;
         let data = directory.join("data.h2");
         let command = move || command(&built, address.port(), &data);
         // it listens once it can answer
@@ -110,19 +111,6 @@ impl Server {
     fn settings_of(&self, url: &str) -> String {
         format!("url = \"{url}\"\ndb_name = \"{}\"\n", self.database.name())
     }
-}
-
-/// Where `tests/backends/install` has built it.
-fn built() -> Outcome<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = cache.or(home).ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME"))?;
-    let built = cache.join("kvgate-backends/mongodb");
-    if built.join("classes/Main.class").is_file() {
-        return Ok(built);
-    }
-    let built = built.display();
-    Err(Failure::new(format!("no server in {built}: run `tests/backends/install mongodb`")))
 }
 
 fn command(built: &Path, port: u16, data: &Path) -> Command {

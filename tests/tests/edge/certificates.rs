@@ -99,7 +99,11 @@ async fn a_caller_who_never_shakes_hands() -> Outcome {
         let read = stream.read(&mut [0; 1]).await.unwrap_or(0);
         expect_equal("bytes from a server that was told nothing", read, 0)?;
     }
-    works(&secure.client(&server, None).await?).await
+    // on a busy machine a good one may take longer than that as well
+    until("others are let in", async || {
+        Ok(is_let_in(secure.client(&server, None).await).await.then_some(()))
+    })
+    .await
 }
 
 /// Calls go on, over connections that stay and over new ones, while the certificate is

@@ -12,6 +12,7 @@ mod issuer;
 mod jwt;
 mod logs;
 mod rates;
+mod real_collector;
 mod secure;
 mod tenants;
 mod tokens;
