@@ -16,25 +16,39 @@ http
 {{- end -}}
 {{- end -}}
 
+{{/* Liveness does not go by the gRPC listener unless it must: its limits on calls and connections would have a pod
+killed for being busy. */}}
+{{- define "kvgate.livenessHandler" -}}
+{{- if and (eq .Values.probes.handler "auto") (include "kvgate.adminPort" .) -}}
+http
+{{- else -}}
+{{- include "kvgate.probeHandler" . -}}
+{{- end -}}
+{{- end -}}
+
 {{/* A probe: what it asks, and how often. */}}
 {{- define "kvgate.probe" -}}
-{{- $root := .root -}}
-{{- if and (eq (include "kvgate.probeHandler" $root) "grpc") (not .timing.everyStore) -}}
+{{- if eq .handler "grpc" -}}
 grpc:
-  port: {{ include "kvgate.port" $root }}
-{{- else }}
+  port: {{ include "kvgate.port" .root }}
+{{- else -}}
 httpGet:
-  path: {{ eq .timing.everyStore true | ternary "/readyz" "/healthz" }}
+  path: {{ .path }}
   port: admin
 {{- end }}
 {{ omit .timing "everyStore" | toYaml }}
 {{- end -}}
 
 {{- define "kvgate.probes" -}}
+{{- $handler := include "kvgate.probeHandler" . -}}
+{{- $probe := dict "root" . "path" "/healthz" -}}
+{{- $everyStore := .Values.probes.readiness.everyStore -}}
+{{- $readiness := $everyStore | ternary (dict "handler" "http" "path" "/readyz") (dict "handler" $handler) -}}
 startupProbe:
-  {{- include "kvgate.probe" (dict "root" . "timing" .Values.probes.startup) | trim | nindent 2 }}
+  {{- merge (dict "handler" $handler "timing" .Values.probes.startup) $probe | include "kvgate.probe" | nindent 2 }}
 livenessProbe:
-  {{- include "kvgate.probe" (dict "root" . "timing" .Values.probes.liveness) | trim | nindent 2 }}
+  {{- $liveness := dict "handler" (include "kvgate.livenessHandler" .) "timing" .Values.probes.liveness }}
+  {{- merge $liveness $probe | include "kvgate.probe" | nindent 2 }}
 readinessProbe:
-  {{- include "kvgate.probe" (dict "root" . "timing" .Values.probes.readiness) | trim | nindent 2 }}
+  {{- merge $readiness (dict "timing" .Values.probes.readiness) $probe | include "kvgate.probe" | nindent 2 }}
 {{- end -}}

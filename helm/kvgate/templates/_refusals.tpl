@@ -60,8 +60,8 @@
 {{- end -}}
 
 {{- define "kvgate.refuseProbes" -}}
-{{- if and (eq (include "kvgate.probeHandler" .) "http") (not (include "kvgate.adminPort" .)) -}}
-{{- fail "probes need config.server.admin_listen on an address that Kubernetes reaches: they can't ask by gRPC over TLS, with credentials or on a Unix socket" -}}
+{{- if and (or (eq (include "kvgate.probeHandler" .) "http") .Values.probes.readiness.everyStore) (not (include "kvgate.adminPort" .)) -}}
+{{- fail "probes need config.server.admin_listen on an address that Kubernetes reaches: they can't ask by gRPC for every store, over TLS, with credentials or on a Unix socket" -}}
 {{- end -}}
 {{- if and (eq .Values.probes.handler "grpc") (not (include "kvgate.port" .)) -}}
 {{- fail (printf "probes.handler is grpc, but config.server.listen is %s, which Kubernetes does not reach" (include "kvgate.listen" .)) -}}
