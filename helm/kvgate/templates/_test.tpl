@@ -15,10 +15,14 @@ app.kubernetes.io/component: test
 {{- end -}}
 {{- end -}}
 
-{{- define "kvgate.testEnv" -}}
+{{- define "kvgate.testUrl" -}}
 {{- $scheme := include "kvgate.servesTls" . | empty | ternary "http" "https" -}}
+{{- default (printf "%s://%s:%d" $scheme (include "kvgate.host" .) (int .Values.service.port)) .Values.test.url -}}
+{{- end -}}
+
+{{- define "kvgate.testEnv" -}}
 - name: KVGATE_URL
-  value: {{ default (printf "%s://%s:%d" $scheme (include "kvgate.host" .) (int .Values.service.port)) .Values.test.url }}
+  value: {{ include "kvgate.testUrl" . }}
 {{- with include "kvgate.testToken" . }}
 - name: KVGATE_TOKEN
   valueFrom:
@@ -51,6 +55,10 @@ args:
   - --collection=helm-test
   {{- with $root.Values.test.store }}
   - --store={{ . }}
+  {{- end }}
+  {{- if and (include "kvgate.testToken" $root) (include "kvgate.testUrl" $root | hasPrefix "http:") }}
+  # it is what whoever installed this without TLS has chosen
+  - --allow-insecure-token
   {{- end }}
 env:
   {{- include "kvgate.testEnv" $root | nindent 2 }}
