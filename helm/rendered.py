@@ -20,7 +20,9 @@ VARIABLES = {"$__rate_interval": "5m", "$namespace": "n", "$job": "j", "$store":
 
 
 def main(what: str, *arguments: str) -> None:
-    {"config": config, "rules": rules, "queries": queries}[what](*arguments)
+    {"config": config, "test": test, "rules": rules, "queries": queries}[what](
+        *arguments
+    )
 
 
 def of_kind(rendered: str, *kinds: str) -> list[dict[str, Any]]:
@@ -95,6 +97,13 @@ def make(file: Path, content: str | None) -> None:
         file.write_text(f"[[tokens]]\n{lines}", encoding="utf-8")
     else:
         file.write_text(content or "made-up", encoding="utf-8")
+
+
+def test(rendered: str) -> None:
+    pod = of_kind(rendered, "Pod")[0]["spec"]
+    print(of_kind(rendered, "Secret")[0]["stringData"]["token"])
+    for container in pod["initContainers"] + pod["containers"]:
+        print("\t".join(container["args"]))
 
 
 def rules(rendered: str) -> None:
