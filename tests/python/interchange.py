@@ -18,8 +18,8 @@ from glide import (
     NodeAddress,
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
-from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.dynamodb import DynamoDBStore
+from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
