@@ -52,6 +52,7 @@ async fn one(table: &Table, collection: &str, key: &str) -> Result<Option<Remove
         });
         match answer.await? {
             Err(error) if error.code().is_some_and(aws::is_throttling) && pauses.pause().await => {}
+            Err(error) if error.code() == Some(UNMET) => return Ok(None),
             Err(error) => return Err(table.failure(&error)),
             Ok(answer) => {
                 let removed = |item| Removed { expires_at: item::expires_at(item) };
