@@ -7,9 +7,6 @@ mod disk_power;
 mod disk_prefixed;
 mod dynamodb;
 mod dynamodb_prepared;
-mod elasticsearch;
-mod elasticsearch_7;
-mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -22,7 +19,6 @@ mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
-mod opensearch;
 mod redis;
 mod redis_cluster;
 mod redis_mtls;
@@ -67,10 +63,6 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
-    elasticsearch::SETUP,
-    elasticsearch_7::SETUP,
-    elasticsearch_password::SETUP,
-    opensearch::SETUP,
     dynamodb::SETUP,
     dynamodb_prepared::SETUP,
     keyring::SETUP,
