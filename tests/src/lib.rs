@@ -30,5 +30,4 @@ pub mod secret_service;
 pub mod server;
 pub mod setups;
 pub mod shared;
-pub mod vault;
 pub mod wait;

@@ -34,8 +34,6 @@ mod s3_versitygw;
 mod simple;
 mod valkey;
 mod valkey_cluster;
-mod vault;
-mod vault_raft;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -81,8 +79,6 @@ pub const ALL: &[Setup] = &[
     s3_versitygw::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
-    vault::SETUP,
-    vault_raft::SETUP,
 ];
 
 /// One way to run a store.
