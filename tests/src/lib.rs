@@ -12,7 +12,6 @@ pub mod certificates;
 pub mod client;
 pub mod context;
 pub mod daemon;
-pub mod dynamodb;
 pub mod failure;
 pub mod folder;
 pub mod mount;

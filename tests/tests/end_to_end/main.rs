@@ -20,7 +20,5 @@ mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;
-mod scarce;
 mod slow_callers;
-mod table;
 mod wrappers;
