@@ -21,7 +21,7 @@ pub(crate) async fn get_many(real: Real) -> Outcome {
         Some(scene) => scene,
         None => Scene::set(real).await?,
     };
-    // a call that takes longer than a second would have health counted with it
+    // where a key costs a round trip the call takes longer than health waits
     let rarely =
         scene.folder.text().replace("health_interval = \"1s\"", "health_interval = \"1h\"");
     scene.folder.configure(&rarely)?;
