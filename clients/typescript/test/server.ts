@@ -27,7 +27,12 @@ export async function startServer(
   config = join(CASES, "kvgate.toml"),
 ): Promise<Server> {
   const server = spawn(program(), ["serve", "--config", config], {
-    env: { PATH: process.env["PATH"], ...environment },
+    // nothing of the user's own settings, but where its libraries are
+    env: {
+      PATH: process.env["PATH"],
+      LD_LIBRARY_PATH: process.env["LD_LIBRARY_PATH"],
+      ...environment,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const place = await listeningAt(server);
