@@ -168,6 +168,9 @@ def without_secrets(schema: Any) -> Any:
     if title.endswith("as a secret"):
         text = {"type": "string", "not": {"pattern": URL_WITH_PASSWORD}}
         return schema | {"anyOf": [text, *SOURCES]}
+    if schema.get("type") == "string" and "const" not in schema and "enum" not in schema:
+        # also of what is no secret: a URL may have one in it
+        schema |= {"not": {"pattern": URL_WITH_PASSWORD}}
     match schema.get("anyOf"):
         case [alternative, {"type": "null"}]:
             # nobody writes null, and messages would be of both

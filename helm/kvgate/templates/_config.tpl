@@ -89,7 +89,10 @@ client_ca_file: /etc/kvgate/client-ca/{{ .Values.tls.clientCa.key }}
 {{- if include "kvgate.tokensSecret" . -}}
 authentication:
   tokens_file: /etc/kvgate/tokens/{{ include "kvgate.tokensKey" . }}
+  {{- /* an empty list would not go before this: merge takes it for one that is not set */}}
+  {{- if not (dig "authentication" "without_credentials" false (default dict .Values.config.server) | kindIs "slice") }}
   without_credentials: [health]
+  {{- end }}
 {{- end }}
 {{- if include "kvgate.makesToken" . }}
 roles:

@@ -29,6 +29,9 @@
 {{- if and .Values.grpcRoute.enabled (not .Values.grpcRoute.parentRefs) -}}
 {{- fail "grpcRoute.parentRefs is empty: a route needs a gateway" -}}
 {{- end -}}
+{{- if and (or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled) (not (include "kvgate.adminPort" .)) -}}
+{{- fail (printf "monitors read config.server.admin_listen, but it is %s, which others do not reach" (include "kvgate.adminListen" .)) -}}
+{{- end -}}
 {{- if and (or .Values.ingress.enabled .Values.grpcRoute.enabled) (not (include "kvgate.port" .)) -}}
 {{- fail (printf "ingress and grpcRoute lead to a Service, but config.server.listen is %s" (include "kvgate.listen" .)) -}}
 {{- end -}}
