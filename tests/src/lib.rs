@@ -28,5 +28,4 @@ pub mod s3;
 pub mod secret_service;
 pub mod server;
 pub mod setups;
-pub mod shared;
 pub mod wait;

@@ -42,8 +42,7 @@ impl Pair {
         self.client.collection(self.setup.name, collection)
     }
 
-    /// Lets the server make the collection: what Python makes may take less
-    /// (`python_text_bytes_max`).
+    /// Lets the server make the collection before something is timed or done at once.
     pub(crate) async fn server_makes(&self, collection: &str) -> Outcome {
         let here = self.server(collection);
         here.put("made", "{}").await?;
@@ -58,7 +57,7 @@ impl Pair {
     }
 
     /// Checks that what the server has found is this text, or its equal if that is all
-    /// that the store promises, or that Python's client makes of it.
+    /// that the store promises.
     pub(crate) fn expect_text(&self, call: String, found: Option<Bytes>, text: &str) -> Outcome {
         match found {
             Some(found) if self.is_same(&found, text) => Ok(()),
@@ -66,11 +65,11 @@ impl Pair {
         }
     }
 
-    /// Whether a text is this one, or its equal if that is all that there can be.
+    /// Whether a text is this one, or its equal if that is all that the store promises.
     pub(crate) fn is_same(&self, found: &[u8], text: &str) -> bool {
         let value = |text: &[u8]| serde_json::from_slice::<Value>(text).ok();
         found == text.as_bytes()
-            || (!self.capabilities.exact_values || self.setup.facts.python_client_writes)
+            || !self.capabilities.exact_values
                 && value(found).is_some_and(|it| Some(it) == value(text.as_bytes()))
     }
 
