@@ -6,7 +6,9 @@
 //! expired entry is replaced by an object that says so and stays until it is deleted.
 //! `decisions/0011-s3-expired-entries.md` says more.
 
-use kvgate_core::{Error, Result, Timestamp};
+use std::hash::{BuildHasher as _, RandomState};
+
+use kvgate_core::{Error, Kind, Result, Timestamp};
 
 use super::bucket::Bucket;
 use super::object::{Body, Head, Verdict};
@@ -37,7 +39,7 @@ impl Bucket {
         let Some(etag) = &head.etag else {
             return Ok(false);
         };
-        let verdict = match self.conditions(expires_at).await? {
+        let verdict = match self.conditions().await? {
             Conditions::OnDeletes => self.delete_if(name, etag).await?,
             Conditions::OnPuts if !head.is_removed => {
                 self.put_if(name, &Body::of_removed(expires_at), etag).await?
@@ -48,13 +50,17 @@ impl Bucket {
     }
 
     /// Which conditions the server keeps: tried out once, when something first expires.
-    async fn conditions(&self, now: Timestamp) -> Result<Conditions> {
+    async fn conditions(&self) -> Result<Conditions> {
         let conditions = self.conditions.get_or_try_init(async || {
-            // without a `/`, it is nobody's entry
-            let (process, time) = (std::process::id(), now.as_micros());
-            let name = format!("kvgate-tries-conditions-{process}-{time}");
-            let conditions = self.try_conditions(&name).await?;
-            self.delete(&name).await?;
+            // without a `/`, it is nobody's entry; at random, as others may try at the same time
+            let name = format!("kvgate-tries-conditions-{:016x}", RandomState::new().hash_one(0));
+            let tried = self.try_conditions(&name).await;
+            let removed = self.delete(&name).await;
+            let conditions = match tried.and_then(|tried| removed.map(|()| tried)) {
+                // who may not write removes nothing
+                Err(error) if error.kind() == Kind::AccessDenied => Conditions::Never,
+                tried => tried?,
+            };
             tracing::debug!(bucket = self.name, ?conditions, "which conditions S3 keeps");
             Ok::<_, Error>(conditions)
         });

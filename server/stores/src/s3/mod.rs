@@ -31,14 +31,14 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kvgate_core::envelope::Decoded;
 use kvgate_core::{
     Capabilities, Clock, Entry, Error, Kind, Limits, ListedKey, Page, PageRequest, Removed, Result,
-    Store, envelope,
+    Store, envelope, is_live,
 };
 
 use crate::aws::{CALL_REQUESTS_MAX, GivenUp};
 use bucket::Bucket;
 use listing::{Listed, NAMES_MAX, Place};
 use names::{Names, SEPARATOR};
-use object::{Body, Object};
+use object::{Body, Object, over_limit};
 use turns::Turns;
 
 pub use settings::Config;
@@ -95,6 +95,10 @@ impl S3Store {
 
     async fn write(&self, collection: &str, name: &str, key: &str, entry: &Entry) -> Result<()> {
         let body = Body::of_entry(collection, key, entry);
+        // long names with much to escape take more than is set aside for them
+        if body.len() > self.object_bytes_max {
+            return Err(over_limit(Kind::ValueTooLarge, self.object_bytes_max));
+        }
         self.bucket.put(name, &body).await
     }
 
@@ -254,8 +258,8 @@ impl S3Store {
     }
 }
 
-/// Does the same with each, some at once, and answers in their order. Once S3 can't be
-/// reached, the rest is not tried: each would be waited for in turn.
+/// Does the same with each, some at once, and answers in their order. Once an answer is
+/// `Unavailable`, the rest is not tried: each would be waited for in turn.
 async fn each<T, U, F>(items: Vec<T>, one: impl Fn(T) -> F) -> Vec<Result<U>>
 where
     F: Future<Output = Result<U>>,
@@ -344,8 +348,9 @@ impl Store for S3Store {
         let found = each(distinct.clone(), |name| self.look(name)).await;
         let mut found: HashMap<String, _> = distinct.into_iter().zip(found).collect();
         let now = self.clock.now();
-        let is_live = |removed: &Removed| removed.expires_at.is_none_or(|at| at > now);
-        let live = found.iter().filter(|(_, it)| matches!(it, Ok(Some(it)) if is_live(it)));
+        let live = found
+            .iter()
+            .filter(|(_, it)| matches!(it, Ok(Some(it)) if is_live(it.expires_at, now)));
         let live = live.map(|(name, _)| name.clone()).collect();
         for (name, error) in self.bucket.delete_many(live).await {
             found.insert(name, Err(error));

@@ -9,7 +9,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
-use kvgate_core::{Entry, Error, Kind, Result, Timestamp, Value, envelope};
+use kvgate_core::{Entry, Error, Kind, Result, Timestamp, Value, envelope, is_live};
 
 use super::bucket::{Answer, Bucket, is_missing, is_passing, is_unmet};
 
@@ -41,7 +41,7 @@ pub(super) struct Object {
 /// What is to be known of an object without its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Changes whenever the object is written.
+    /// Changes with the body: another entry with the same one has the same expiry.
     pub(super) etag: Option<String>,
     /// The expiry that stands beside the body.
     pub(super) expires_at: Option<Timestamp>,
@@ -61,7 +61,7 @@ impl Head {
 
     /// Whether it is that of an entry whose time is over.
     pub(super) fn has_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
+        !is_live(self.expires_at, now)
     }
 }
 
@@ -97,6 +97,11 @@ impl Body {
         }
     }
 
+    /// How many bytes the object will have.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Any text.
     pub(super) fn of_text(text: &'static str) -> Self {
         Self { text: Bytes::from_static(text.as_bytes()), metadata: HashMap::new(), tag: None }
@@ -116,7 +121,10 @@ impl Bucket {
         });
         match answer.await? {
             Ok(object) => object.map(Some),
-            Err(error) if is_missing(&error) => Ok(None),
+            // not any 404: one of something in front of S3 says nothing about the object
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                Ok(None)
+            }
             Err(error) => Err(self.read_failure(&error)),
         }
     }
@@ -124,7 +132,7 @@ impl Bucket {
     async fn read(&self, mut output: GetObjectOutput, bytes_max: usize) -> Result<Object> {
         let length = output.content_length.and_then(|length| usize::try_from(length).ok());
         if length.is_some_and(|length| length > bytes_max) {
-            return Err(over_limit(bytes_max));
+            return Err(over_limit(Kind::Unreadable, bytes_max));
         }
         let mut body = BytesMut::with_capacity(length.unwrap_or_default());
         let reading = async {
@@ -134,7 +142,7 @@ impl Bucket {
                         .with_source(error)
                 })?;
                 if body.len() + part.len() > bytes_max {
-                    return Err(over_limit(bytes_max));
+                    return Err(over_limit(Kind::Unreadable, bytes_max));
                 }
                 body.extend_from_slice(&part);
             }
@@ -274,9 +282,9 @@ fn undeleted(refusal: &aws_sdk_s3::types::Error) -> Error {
     Error::new(kind, format!("S3 did not delete an object: {code}: {message}")).may_have_happened()
 }
 
-/// An object that is larger than the settings allow is nothing that kvgate has put.
-fn over_limit(bytes_max: usize) -> Error {
+/// An object that is larger than the settings allow is neither written nor read.
+pub(super) fn over_limit(kind: Kind, bytes_max: usize) -> Error {
     let context =
         format!("the object has more than the {bytes_max} bytes of the limit object_bytes_max");
-    Error::new(Kind::Unreadable, context).with_limit("object_bytes_max", bytes_max as u64)
+    Error::new(kind, context).with_limit("object_bytes_max", bytes_max as u64)
 }
