@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use http::Uri;
 use tonic::body::Body;
-use tonic::transport::Endpoint;
+use tonic::transport::{ClientTlsConfig, Endpoint};
 use tower::Layer;
 
 use crate::address::Address;
@@ -248,22 +248,26 @@ impl ClientBuilder {
         let tls = encrypted.then(|| self.tls.clone().unwrap_or_default());
         let endpoint = match address {
             Address::Socket(socket) => Endpoint::from_shared(socket).map_err(unusable)?,
-            Address::Host { uri, host } => secured(Endpoint::from(uri), tls.as_ref(), &host)?,
-            Address::Name { host, port } => return self.named(host, port, tls),
+            Address::Host { uri, host } => {
+                let tls = tls.map(|tls| tls.config(&host)).transpose()?;
+                secured(Endpoint::from(uri), tls.as_ref())?
+            }
+            Address::Name { host, port } => return self.named(host, port, tls.as_ref()),
         };
         let endpoint = tuned(endpoint, self.connect_timeout)?;
         Ok(Pool::Fixed((0..self.connections).map(|_| connection(&endpoint, &self.wrap)).collect()))
     }
 
-    fn named(&self, host: String, port: u16, tls: Option<Tls>) -> Result<Pool> {
+    fn named(&self, host: String, port: u16, tls: Option<&Tls>) -> Result<Pool> {
         let scheme = if tls.is_some() { "https" } else { "http" };
+        let tls = tls.map(|tls| tls.config(&host)).transpose()?;
         let origin: Uri = format!("{scheme}://{host}:{port}").parse().map_err(unusable)?;
-        let (name, connect_timeout) = (host.clone(), self.connect_timeout);
+        let connect_timeout = self.connect_timeout;
         let connect = move |address: SocketAddr| {
             let uri: Uri = format!("{scheme}://{address}").parse().map_err(unusable)?;
             // the name is what virtual hosts and certificates are for
             let endpoint = Endpoint::from(uri).origin(origin.clone());
-            tuned(secured(endpoint, tls.as_ref(), &name)?, connect_timeout)
+            tuned(secured(endpoint, tls.as_ref())?, connect_timeout)
         };
         let wrap = Arc::clone(&self.wrap);
         let named = Named::new(host, port, self.connections, Box::new(connect), wrap);
@@ -271,9 +275,9 @@ impl ClientBuilder {
     }
 }
 
-fn secured(endpoint: Endpoint, tls: Option<&Tls>, host: &str) -> Result<Endpoint> {
+fn secured(endpoint: Endpoint, tls: Option<&ClientTlsConfig>) -> Result<Endpoint> {
     match tls {
-        Some(tls) => endpoint.tls_config(tls.config(host)?).map_err(unusable),
+        Some(tls) => endpoint.tls_config(tls.clone()).map_err(unusable),
         None => Ok(endpoint),
     }
 }

@@ -97,14 +97,14 @@ impl Calls {
         A: Send + 'static,
     {
         let tries = Tries::new(self.options.attempts_max, self.options.stream_timeout);
-        let (calls, call) = (self.clone(), Arc::new(call));
+        let (calls, call, request) = (self.clone(), Arc::new(call), Arc::new(request));
         let begin = Reading { tries, answers: None };
         stream::try_unfold(begin, move |mut reading| {
-            let (calls, call, request) = (calls.clone(), Arc::clone(&call), request.clone());
+            let (calls, call, request) = (calls.clone(), Arc::clone(&call), Arc::clone(&request));
             async move {
                 let answer = match &mut reading.answers {
                     Some(answers) => reading.tries.bound(next(answers)).await?,
-                    None => calls.open(&mut reading, request, &*call).await?,
+                    None => calls.open(&mut reading, &*request, &*call).await?,
                 };
                 Ok(answer.map(|answer| (answer, reading)))
             }
@@ -116,12 +116,12 @@ impl Calls {
     async fn open<Q: Clone, A>(
         &self,
         reading: &mut Reading<A>,
-        request: Q,
+        request: &Q,
         call: &impl Fn(Connection, Request<Q>) -> Answering<Streaming<A>>,
     ) -> Result<Option<A>> {
         loop {
             let attempt = async {
-                let (connection, request) = self.prepare(request.clone(), &reading.tries).await?;
+                let (connection, request) = self.prepare(Q::clone(request), &reading.tries).await?;
                 let opened = call(connection, request).await;
                 let mut answers = opened.map_err(|status| from_status(&status))?.into_inner();
                 Ok((next(&mut answers).await?, answers))

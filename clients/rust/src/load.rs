@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::calls::Calls;
 use crate::entry::{PutEntry, duration};
 use crate::error::{Error, ErrorKind, PutManyFailure, Result};
-use crate::status::{after_put_many, from_status};
+use crate::status::{after_put_many, from_status, unsent};
 
 /// The most entries of one batch.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
@@ -60,14 +60,15 @@ impl<'a> StreamPutMany<'a> {
     async fn run(mut self) -> Result<u64> {
         let (sender, mut batches) = mpsc::channel(BATCHES_WAITING_MAX);
         let batches = stream::poll_fn(move |context| batches.poll_recv(context));
-        let (to, request, tries) = self.calls.bulk(batches).await?;
+        let ttl = self.ttl.map_err(unsent)?;
+        let (to, request, tries) = self.calls.bulk(batches).await.map_err(unsent)?;
         let answers = async move { to.key_value().stream_put_many(request).await };
         let answers = answers.map_ok(tonic::Response::into_inner).try_flatten_stream();
         let mut answers: BoxStream<'_, Result<v1::StreamPutManyResponse>> =
             answers.map_err(|status| from_status(&status)).boxed();
         let mut load = Load {
             store: self.store,
-            ttl: self.ttl?,
+            ttl,
             batch: Batch::default(),
             given: 0,
             stored: 0,

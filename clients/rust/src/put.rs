@@ -10,7 +10,7 @@ use kvgate_proto::v1;
 use crate::calls::Calls;
 use crate::entry::{PutEntry, duration};
 use crate::error::Result;
-use crate::status::after_put_many;
+use crate::status::{after_put_many, unsent};
 
 /// A put of one entry. It is sent when it is awaited.
 #[must_use = "it is sent when it is awaited"]
@@ -83,7 +83,7 @@ impl IntoFuture for PutMany {
 
     fn into_future(self) -> Self::IntoFuture {
         async move {
-            let call = self.calls.unary(self.request?, |to, request| {
+            let call = self.calls.unary(self.request.map_err(unsent)?, |to, request| {
                 async move { to.key_value().put_many(request).await }.boxed()
             });
             call.await.map(|_| ()).map_err(|error| after_put_many(error, 0))

@@ -12,6 +12,9 @@ const BACKOFF: Duration = Duration::from_millis(50);
 /// The longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// The longest timeout that gRPC can say.
+const TIMEOUT_MAX: Duration = Duration::from_hours(99_999_999);
+
 /// The tries of one call, which share its deadline.
 pub(crate) struct Tries {
     attempts: u32,
@@ -21,8 +24,10 @@ pub(crate) struct Tries {
 
 impl Tries {
     pub(crate) fn new(attempts_max: u32, timeout: Option<Duration>) -> Self {
-        // a timeout beyond what clocks count to is none
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        // a timeout beyond what gRPC can say, or clocks count to, is none
+        let deadline = timeout
+            .filter(|timeout| *timeout <= TIMEOUT_MAX)
+            .and_then(|timeout| Instant::now().checked_add(timeout));
         Self { attempts: 0, attempts_max, deadline }
     }
 

@@ -125,6 +125,11 @@ pub(crate) fn after_put_many(mut error: Error, acknowledged: u64) -> Error {
     error.with_put_many(failure)
 }
 
+/// The error of a put of many entries that failed before anything was sent.
+pub(crate) fn unsent(error: Error) -> Error {
+    error.with_put_many(PutManyFailure::default())
+}
+
 /// `entries[3].key` of a batch, counted from the first entry of all.
 fn counted_from(field: &str, acknowledged: u64) -> Option<String> {
     let (index, rest) = field.strip_prefix("entries[")?.split_once(']')?;

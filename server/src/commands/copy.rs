@@ -40,12 +40,18 @@ pub(crate) struct Arguments {
     /// The server of the store to read, if it is another one than --url.
     #[arg(long, value_name = "URL")]
     from_url: Option<String>,
+    /// A file with the token for --from-url: the one for --url is not shown to it.
+    #[arg(long, value_name = "FILE", requires = "from_url")]
+    from_token_file: Option<PathBuf>,
     /// The configuration of the store to read.
     #[arg(long, value_name = "FILE", conflicts_with = "from_url")]
     from_config: Option<PathBuf>,
     /// The server of the store to write, if it is another one than --url.
     #[arg(long, value_name = "URL")]
     to_url: Option<String>,
+    /// A file with the token for --to-url: the one for --url is not shown to it.
+    #[arg(long, value_name = "FILE", requires = "to_url")]
+    to_token_file: Option<PathBuf>,
     /// The configuration of the store to write.
     #[arg(long, value_name = "FILE", conflicts_with = "to_url")]
     to_config: Option<PathBuf>,
@@ -55,8 +61,13 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { from, to, selection, server, .. } = &arguments;
-    let source_server = end(server, arguments.from_url.as_ref(), arguments.from_config.as_ref());
-    let target_server = end(server, arguments.to_url.as_ref(), arguments.to_config.as_ref());
+    let Arguments { from_url, from_token_file, from_config, .. } = &arguments;
+    let Arguments { to_url, to_token_file, to_config, .. } = &arguments;
+    let mut source_server =
+        end(server, from_url.as_ref(), from_token_file.as_ref(), from_config.as_ref());
+    let mut target_server =
+        end(server, to_url.as_ref(), to_token_file.as_ref(), to_config.as_ref());
+    secure_ends([&mut source_server, &mut target_server]);
     let client = source_server.client(1)?;
     let source = client.with_store(from.as_str());
     // the stores of a configuration are opened once
@@ -100,16 +111,34 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Where one end of the copy is.
-fn end(server: &Server, url: Option<&String>, config: Option<&PathBuf>) -> Server {
+fn end(
+    server: &Server,
+    url: Option<&String>,
+    token_file: Option<&PathBuf>,
+    config: Option<&PathBuf>,
+) -> Server {
     let mut end = server.clone();
     if let Some(url) = url {
         end.url.clone_from(url);
         end.config = None;
+        end.credentials.token_file = token_file.cloned();
+        end.credentials.takes_variable = false;
     }
     if config.is_some() {
         end.config = config.cloned();
     }
     end
+}
+
+/// Where one end has TLS, the options of TLS are for that one.
+fn secure_ends(ends: [&mut Server; 2]) {
+    let has_tls = |end: &Server| end.url.starts_with("https:");
+    if ends.iter().any(|end| has_tls(end)) {
+        for end in ends.into_iter().filter(|end| !has_tls(end)) {
+            let given = &mut end.credentials;
+            (given.tls_ca, given.tls_cert, given.tls_key) = (None, None, None);
+        }
+    }
 }
 
 /// What reading and writing share.

@@ -84,8 +84,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         export.progress.failed = saved.failed;
     }
     // there is something to go on with from the beginning
-    export.save(&store.store, selection, &begin)?;
-    let done = export.run_saving(&store.store, selection.clone(), begin).await;
+    let from = store.described();
+    export.save(&from, selection, &begin)?;
+    let done = export.run_saving(&from, selection.clone(), begin).await;
     let collections = done.inspect_err(|_| export.progress.end()).with_context(|| {
         format!("{} is not complete (--resume goes on with it)", file.display())
     })?;
@@ -201,7 +202,12 @@ impl Part {
         let mut path = file.clone().into_os_string();
         path.push(".part");
         let path = PathBuf::from(path);
-        let saved: Option<Saved> = if *overwrite { None } else { position.load()? };
+        // one that got nowhere has nothing to go on with
+        let saved: Option<Saved> = if *overwrite {
+            None
+        } else {
+            position.load()?.filter(|saved: &Saved| saved.entries > 0)
+        };
         if let Some(saved) = &saved
             && !resume
         {
@@ -215,9 +221,9 @@ impl Part {
             let file = File::create(&path).with_context(begun)?;
             return Ok((Self { path, file, position }, None));
         };
-        if saved.store != arguments.store.store || saved.selection != arguments.selection {
+        if saved.store != arguments.store.described() || saved.selection != arguments.selection {
             let message = format!("what was cut off was an export of something else into {shown}");
-            let hint = "--resume wants the same --store, --collection and --prefix";
+            let hint = "--resume wants the same server, --store, --collection and --prefix";
             return Err(Usage::new(message, hint).into());
         }
         let mut file = OpenOptions::new().write(true).open(&path).with_context(begun)?;

@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, collection, resume, store } = arguments;
     let client = store.client()?;
     let shown = file.display();
-    let into = format!("{} {:?} {collection:?}", store.server.name(), store.store);
+    let into = format!("{} {collection:?}", store.described());
     let bytes = (file != Path::new("-")).then(|| std::fs::metadata(&file)).transpose();
     let bytes = bytes.with_context(|| format!("reading {shown}"))?.map(|file| file.len());
     let begin = match (bytes, resume) {

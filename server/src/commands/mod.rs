@@ -57,13 +57,13 @@ pub(crate) enum Entries {
 impl Entries {
     /// Does what the command says.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        if let Self::Bench(arguments) = self {
-            return bench::run(arguments);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if !matches!(self, Self::Bench(_)) {
+            // the command reads and writes files and pipes on this thread, and may wait for
+            // them for long: the other one keeps the connection alive meanwhile
+            builder.worker_threads(1);
         }
-        // the command reads and writes files and pipes on this thread, and may wait for them
-        // for long: the other one keeps the connection alive meanwhile
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = builder.enable_all().build()?;
         let done = runtime.block_on(async {
             match self {
                 Self::Get(arguments) => get::run(arguments).await,
@@ -76,7 +76,7 @@ impl Entries {
                 Self::Import(arguments) => import::run(arguments).await,
                 Self::Copy(arguments) => copy::run(arguments).await,
                 Self::Stores(arguments) => stores::run(arguments).await,
-                Self::Bench(_) => Ok(ExitCode::SUCCESS),
+                Self::Bench(arguments) => bench::run(arguments).await,
             }
         });
         // blocking work that still runs must not hold the process

@@ -1,5 +1,6 @@
 //! All keys of a store, a page at a time, in a way that can be gone on with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
@@ -26,7 +27,7 @@ pub(super) struct Position {
     /// The page of collections.
     collections_token: String,
     /// Those of it that are done.
-    done: Vec<String>,
+    done: BTreeSet<String>,
     /// The one that is not, and its page of keys.
     current: Option<(String, String)>,
     /// Whether it was counted.
@@ -70,7 +71,7 @@ impl Pages {
             position.current = page.next_page_token.map(|token| (collection.clone(), token));
             if position.current.is_none() {
                 position.counted = false;
-                position.done.push(collection.clone());
+                position.done.insert(collection.clone());
             }
             if !page.names.is_empty() {
                 let after = position.clone();
@@ -94,7 +95,7 @@ impl Pages {
                 Some(listed) => listed,
                 None => self.list().await?,
             };
-            let left = names.iter().find(|name| !self.position.done.contains(name)).cloned();
+            let left = names.iter().find(|name| !self.position.done.contains(*name)).cloned();
             match (left, next) {
                 (Some(name), next) => {
                     self.listed = Some((names, next));

@@ -73,6 +73,10 @@ pub(crate) struct Credentials {
     /// Send the token even where others can read it: without TLS, beyond this machine.
     #[arg(long)]
     pub(crate) allow_insecure_token: bool,
+    /// Whether `KVGATE_TOKEN` is for this server: what is meant for one is not shown to
+    /// another.
+    #[arg(skip = true)]
+    pub(crate) takes_variable: bool,
 }
 
 impl Place {
@@ -82,6 +86,11 @@ impl Place {
 }
 
 impl Store {
+    /// What a person calls it, for what is saved of work that may be gone on with.
+    pub(crate) fn described(&self) -> String {
+        format!("{} {:?}", self.server.name(), self.store)
+    }
+
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         Ok(self.server.client(1)?.with_store(self.store.as_str()))
     }
@@ -104,8 +113,7 @@ impl Server {
     }
 
     fn remote(&self, connections: usize) -> anyhow::Result<Client> {
-        let Credentials { tls_ca, tls_cert, tls_key, token_file, allow_insecure_token } =
-            &self.credentials;
+        let Credentials { tls_ca, tls_cert, tls_key, token_file, .. } = &self.credentials;
         let mut client = Client::builder(self.url.as_str())
             .connections(connections)
             .timeout(self.timeout)
@@ -122,11 +130,12 @@ impl Server {
         }
         match (token_file, std::env::var(TOKEN_VARIABLE)) {
             (Some(file), _) => client = client.token_file(file),
+            (None, _) if !self.credentials.takes_variable => {}
             (None, Ok(token)) => client = client.token(token.trim()),
             (None, Err(std::env::VarError::NotPresent)) => {}
             (None, Err(_)) => anyhow::bail!("{TOKEN_VARIABLE} is not text"),
         }
-        if *allow_insecure_token {
+        if self.credentials.allow_insecure_token {
             client = client.allow_insecure_token();
         }
         client.build().with_context(|| format!("--url {}", self.url))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use hdrhistogram::Histogram;
 use kvgate_client::{Collection, PutEntry, RawJson};
 use rand::rngs::StdRng;
@@ -77,11 +78,12 @@ pub(super) async fn run(
     progress: &Progress,
 ) -> anyhow::Result<Measured> {
     let begun = Instant::now();
+    let end = begun.checked_add(time).context("--duration or --warmup is too long")?;
     let mut callers = JoinSet::new();
     for caller in 0..load.concurrency {
         let load = Arc::clone(load);
         let random = StdRng::seed_from_u64(load.seed.wrapping_add(caller.into()));
-        callers.spawn(async move { call_until(&load, begun + time, random).await });
+        callers.spawn(async move { call_until(&load, end, random).await });
     }
     let mut sum = Measured::default();
     let mut telling = tokio::time::interval(TOLD_INTERVAL);

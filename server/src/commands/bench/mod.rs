@@ -12,7 +12,6 @@ use anyhow::Context;
 use clap::Args;
 use futures::stream;
 use kvgate_client::Collection;
-use tokio::runtime::Builder;
 
 use self::load::{Load, key, value};
 use self::mix::Mix;
@@ -74,36 +73,31 @@ pub(crate) struct Arguments {
     store: Store,
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(measure(arguments));
-    runtime.shutdown_background();
-    done
-}
-
-async fn measure(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { connections, collection, keys, .. } = &arguments;
     let connections = usize::try_from(*connections)?;
     let client = arguments.store.server.client(connections)?.with_store(&arguments.store.store);
     let here = client.collection(collection.as_str());
     let progress = Progress::spinning();
     progress.say("storing the keys".to_owned());
-    fill(&here, *keys, arguments.value_size).await.context("storing the keys")?;
-    let load = Arc::new(Load::new(here.clone(), &arguments));
-    progress.say("warming up".to_owned());
-    load::run(&load, arguments.warmup, &progress).await?;
+    let work = async {
+        fill(&here, *keys, arguments.value_size).await.context("storing the keys")?;
+        let load = Arc::new(Load::new(here.clone(), &arguments));
+        progress.say("warming up".to_owned());
+        load::run(&load, arguments.warmup, &progress).await?;
+        load::run(&load, arguments.duration, &progress).await
+    };
     let measured = tokio::select! {
-        measured = load::run(&load, arguments.duration, &progress) => measured?,
+        measured = work => measured,
         // what was stored is removed all the same
-        _ = tokio::signal::ctrl_c() => {
-            progress.end();
-            clear(&here, &arguments).await?;
-            anyhow::bail!("interrupted")
-        }
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     progress.say("removing the keys".to_owned());
-    clear(&here, &arguments).await?;
+    let cleared = clear(&here, &arguments).await;
     progress.end();
+    // why it failed comes before what could not be removed
+    let measured = measured?;
+    cleared?;
     report::print(&measured, &arguments)?;
     Ok(ExitCode::SUCCESS)
 }
