@@ -168,7 +168,11 @@ def without_secrets(schema: Any) -> Any:
     if title.endswith("as a secret"):
         text = {"type": "string", "not": {"pattern": URL_WITH_PASSWORD}}
         return schema | {"anyOf": [text, *SOURCES]}
-    if schema.get("type") == "string" and "const" not in schema and "enum" not in schema:
+    if (
+        schema.get("type") == "string"
+        and "const" not in schema
+        and "enum" not in schema
+    ):
         # also of what is no secret: a URL may have one in it
         schema |= {"not": {"pattern": URL_WITH_PASSWORD}}
     match schema.get("anyOf"):
