@@ -131,11 +131,18 @@ main:
 {{- dict "server" (merge $said $known) "stores" (include "kvgate.stores" . | fromYaml) | toYaml -}}
 {{- end -}}
 
-{{/* Whether a store keeps files: pods then have volumes of their own. */}}
+{{/* Where a store keeps files; nothing if it keeps none: those that do need to be told where. */}}
+{{- define "kvgate.storeFolder" -}}
+{{- with default .path .directory -}}
+{{- . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The stores that keep files: pods then have volumes of their own. */}}
 {{- define "kvgate.keepsFiles" -}}
 {{- if not .Values.existingConfigMap.name -}}
 {{- range $name, $store := include "kvgate.stores" . | fromYaml -}}
-{{- if has $store.type (list "disk" "multidisk" "filetree" "rocksdb") -}}
+{{- if include "kvgate.storeFolder" $store -}}
 {{ $name }}{{ " " }}
 {{- end -}}
 {{- end -}}

@@ -54,8 +54,8 @@
 {{- end -}}
 {{- if and $keepsFiles (not .Values.extraVolumeMounts) -}}
 {{- range $name, $store := include "kvgate.stores" . | fromYaml -}}
-{{- $path := default $store.path $store.directory -}}
-{{- if and $path (contains (printf " %s " $name) (printf " %s " $keepsFiles)) (not (hasPrefix "/var/lib/kvgate/" $path)) -}}
+{{- $path := include "kvgate.storeFolder" $store -}}
+{{- if and $path (not (hasPrefix "/var/lib/kvgate/" $path)) -}}
 {{- fail (printf "config.stores.%s keeps files in %s, which can't be written: choose a directory below /var/lib/kvgate/, or mount a volume there by extraVolumes and extraVolumeMounts" $name $path) -}}
 {{- end -}}
 {{- end -}}
