@@ -22,7 +22,7 @@ backend() {
     shift 2
     in_node "$@" >"$folder/log/$name.log" 2>&1 &
     until in_node bash -c "exec 3<>/dev/tcp/10.200.0.1/$port" 2>/dev/null; do
-        kill -0 $! || fail "$name does not start: $(cat "$folder/log/$name.log")"
+        kill -0 $! 2>/dev/null || fail "$name does not start: $(cat "$folder/log/$name.log")"
         sleep 0.1
     done
 }
@@ -51,6 +51,7 @@ YAML
 }
 
 start_redis() {
+    [ ! -e "$folder/redis.crt" ] || return 0
     step "a Redis that speaks TLS"
     self_signed redis DNS:redis.redis.svc
     backend redis 6379 redis-server --bind 10.200.0.1 --port 0 --tls-port 6379 --tls-auth-clients no --save '' \
@@ -64,7 +65,7 @@ start_valkey_and_memcached() {
     step "a Valkey cluster that speaks TLS, and a memcached"
     self_signed valkey DNS:valkey-0.valkey.svc,DNS:valkey-1.valkey.svc
     backend valkey 6380 valkey-server --bind 10.200.0.1 --port 0 --tls-port 6380 --tls-auth-clients no --save '' \
-        --tls-cert-file "$folder/valkey.crt" --tls-key-file "$folder/valkey.key" --requirepass made-up --dir "$folder" \
+        --tls-cert-file "$folder/valkey.crt" --tls-key-file "$folder/valkey.key" --tls-ca-cert-file "$folder/valkey.crt" --requirepass made-up --dir "$folder" \
         --cluster-enabled yes --tls-cluster yes --cluster-announce-hostname valkey-0.valkey.svc \
         --cluster-preferred-endpoint-type hostname --cluster-announce-tls-port 6379
     in_node valkey-cli -h 10.200.0.1 -p 6380 --tls --cacert "$folder/valkey.crt" --sni valkey-0.valkey.svc -a made-up \
@@ -83,7 +84,7 @@ start_valkey_and_memcached() {
 forward() {
     kube port-forward "service/$1" "$2:50051" >"$folder/forward-$2" 2>&1 &
     until grep --quiet 'Forwarding from' "$folder/forward-$2"; do
-        kill -0 $! || fail "no way to $1: $(cat "$folder/forward-$2")"
+        kill -0 $! 2>/dev/null || fail "no way to $1: $(cat "$folder/forward-$2")"
         sleep 0.1
     done
 }
@@ -118,6 +119,7 @@ redis_with_tls() {
 
 # The application of the example is stood for by another kvgate, whose program calls the first by the socket.
 sidecar() {
+    start_redis
     step "sidecar.yaml"
     # its Redis has a certificate that the system does not know
     helm install web "$chart" "${image[@]}" --values "$chart/examples/sidecar.yaml" \
@@ -161,7 +163,6 @@ define_others() {
 production() {
     start_valkey_and_memcached
     step "production.yaml"
-    define_others
     issue
     signed server DNS:kvgate.apps.svc,DNS:localhost
     signed web URI:spiffe://example.com/ns/web/sa/kvgate-test
