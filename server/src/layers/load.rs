@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Request, Response};
 use kvgate_proto::v1::ErrorReason;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::guarded::Guarded;
+use super::is_health_check;
 use crate::service::status::Fault;
 
 /// How many calls are in flight, of all connections, and how many may be.
@@ -72,9 +73,9 @@ pub(crate) struct LoadLimit<S> {
     load: Arc<Load>,
 }
 
-impl<S, R, B> Service<R> for LoadLimit<S>
+impl<S, R, B> Service<Request<R>> for LoadLimit<S>
 where
-    S: Service<R, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<R>, Response = Response<B>, Error = Infallible>,
     B: Default,
 {
     type Response = Response<Guarded<B, Option<InFlight>>>;
@@ -85,12 +86,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        match self.load.enter() {
-            Some(in_flight) => {
-                LoadFuture::Entered { call: self.inner.call(request), in_flight: Some(in_flight) }
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let counted = !is_health_check(&request);
+        match counted.then(|| self.load.enter()) {
+            Some(None) => LoadFuture::Refused { max: self.load.max },
+            entered => {
+                LoadFuture::Entered { call: self.inner.call(request), in_flight: entered.flatten() }
             }
-            None => LoadFuture::Refused { max: self.load.max },
         }
     }
 }
