@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use kvgate_proto::v1::ErrorReason;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
@@ -21,11 +22,14 @@ use crate::service::status::Fault;
 pub(crate) struct Load {
     in_flight: AtomicUsize,
     max: usize,
+    /// What a call too many is answered: always the same, so it is written only once.
+    refusal: HeaderMap,
 }
 
 impl Load {
     pub(crate) fn new(max: usize) -> Self {
-        Self { in_flight: AtomicUsize::new(0), max }
+        let refusal = Status::from(too_many_calls(max)).into_http::<()>().into_parts().0.headers;
+        Self { in_flight: AtomicUsize::new(0), max, refusal }
     }
 
     /// Calls whose answer has not been sent to its end.
@@ -89,7 +93,7 @@ where
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let counted = !is_health_check(&request);
         match counted.then(|| self.load.enter()) {
-            Some(None) => LoadFuture::Refused { max: self.load.max },
+            Some(None) => LoadFuture::Refused { headers: self.load.refusal.clone() },
             entered => {
                 LoadFuture::Entered { call: self.inner.call(request), in_flight: entered.flatten() }
             }
@@ -101,7 +105,7 @@ pin_project! {
     #[project = LoadFutureProjection]
     pub(crate) enum LoadFuture<F> {
         Entered { #[pin] call: F, in_flight: Option<InFlight> },
-        Refused { max: usize },
+        Refused { headers: HeaderMap },
     }
 }
 
@@ -119,9 +123,10 @@ where
                 let in_flight = in_flight.take();
                 Poll::Ready(Ok(response.map(|body| Guarded::new(body, in_flight))))
             }
-            LoadFutureProjection::Refused { max } => {
-                let response = Status::from(too_many_calls(*max)).into_http::<B>();
-                Poll::Ready(Ok(response.map(|body| Guarded::new(body, None))))
+            LoadFutureProjection::Refused { headers } => {
+                let mut response = Response::new(Guarded::new(B::default(), None));
+                *response.headers_mut() = mem::take(headers);
+                Poll::Ready(Ok(response))
             }
         }
     }
