@@ -53,6 +53,16 @@ pub(crate) const METHODS: [&str; 22] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// Those that stream, and so may last.
+pub(crate) const STREAMS: [&str; 6] = [
+    "/keyvalue.v1.KeyValueService/StreamGetMany",
+    "/keyvalue.v1.KeyValueService/StreamPutMany",
+    "/keyvalue.v1.KeyValueService/ScanEntries",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// All services of one runtime. It is cloned for every call, hence the one

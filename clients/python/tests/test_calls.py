@@ -45,6 +45,18 @@ async def test_what_ttl_says_put_takes(client: AnyClient) -> None:
     assert await settle(collection.ttl("key")) == math.inf
 
 
+@pytest.mark.parametrize("put", ["put_many", "stream_put_many"])
+async def test_an_entry_for_ever_among_others(client: AnyClient, put: str) -> None:
+    collection = client.collection(f"ttl-{put}")
+    entries: list[kvgate.EntryToPut] = [("own", {}, 10), ("ever", {}, math.inf), ("none", {})]
+    await settle(getattr(collection, put)([*entries, ("other", {}, None)], ttl=100))
+    own, ever, none, other = await settle(collection.ttl_many(["own", "ever", "none", "other"]))
+    assert ever == math.inf
+    for found, most in ((own, 10), (none, 100), (other, 100)):
+        assert found is not None
+        assert most - 10 < found <= most
+
+
 async def test_results_have_keys(client: AnyClient) -> None:
     collection = client.collection("results")
     await settle(collection.put_many({"a": {"n": 1}}))

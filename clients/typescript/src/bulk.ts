@@ -23,11 +23,11 @@ export async function putStream<T extends object>(
   options: StreamPutOptions,
 ): Promise<number> {
   const ttl = toDuration(options.ttl);
-  const source = new Source(entries, (batch) => ({
-    ...address,
-    entries: batch,
-    ...(ttl && { ttl }),
-  }));
+  const source = new Source(
+    entries,
+    (entry, at) => toPutEntry(entry, at, ttl),
+    (batch) => ({ ...address, entries: batch }),
+  );
   const answers = calls.streamsRequests
     ? inOneStream(calls, source, options)
     : batchByBatch(calls, source, options);
@@ -80,6 +80,7 @@ class Source {
   failure: { error: unknown } | undefined;
 
   readonly #entries: Iterable<NewEntry<object>> | AsyncIterable<NewEntry<object>>;
+  readonly #toEntry: (entry: NewEntry<object>, at: number) => PutEntryInit;
   readonly #toBatch: (entries: PutEntryInit[]) => Batch;
   #unanswered = 0;
   #stopped = false;
@@ -87,9 +88,11 @@ class Source {
 
   constructor(
     entries: Iterable<NewEntry<object>> | AsyncIterable<NewEntry<object>>,
+    toEntry: (entry: NewEntry<object>, at: number) => PutEntryInit,
     toBatch: (entries: PutEntryInit[]) => Batch,
   ) {
     this.#entries = entries;
+    this.#toEntry = toEntry;
     this.#toBatch = toBatch;
   }
 
@@ -126,7 +129,7 @@ class Source {
     try {
       for await (const entry of this.#entries) {
         if (this.#stopped) return;
-        yield toPutEntry(entry, at);
+        yield this.#toEntry(entry, at);
         at += 1;
       }
     } catch (error) {

@@ -117,8 +117,7 @@ export class Collection<T extends object = JsonObject> {
     const ttl = toDuration(options.ttl);
     const request = {
       ...this.#address,
-      entries: Array.from(entries, toPutEntry),
-      ...(ttl && { ttl }),
+      entries: Array.from(entries, (entry, at) => toPutEntry(entry, at, ttl)),
     };
     try {
       await this.#calls.unary(method.putMany, request, options);

@@ -27,22 +27,34 @@ export type NewEntry<T extends object = JsonObject> =
       readonly ttl?: number | undefined;
     };
 
+/** A time span as the server takes it. */
+export type DurationInit = MessageInitShape<typeof DurationSchema>;
+
 /** An entry as the server takes it. */
 export type PutEntryInit = Exclude<MessageInitShape<typeof PutEntrySchema>, { $typeName: string }> &
   Record<"key", string> &
   Record<"value", Uint8Array>;
 
-/** Writes one entry of many; `at` is its place among them, for errors. */
-export function toPutEntry<T extends object>(entry: NewEntry<T>, at: number): PutEntryInit {
+/**
+ * Writes one entry of many; `at` is its place among them, for errors, and `ttlOfAll` is for one
+ * that has no ttl of its own.
+ */
+export function toPutEntry<T extends object>(
+  entry: NewEntry<T>,
+  at: number,
+  ttlOfAll: DurationInit | undefined,
+): PutEntryInit {
   const path = `entries[${at}]`;
   if (isPair(entry)) {
     const [key, value] = entry;
     return {
       key: checkText("key", key, `${path}.key`),
       value: toValue(value, `${path}.value`),
+      ...(ttlOfAll && { ttl: ttlOfAll }),
     };
   }
-  const ttl = toDuration(entry.ttl, `${path}.ttl`);
+  // The ttl of the request would also be that of entries which live for ever, so each has its own.
+  const ttl = entry.ttl === undefined ? ttlOfAll : toDuration(entry.ttl, `${path}.ttl`);
   return {
     key: checkText("key", entry.key, `${path}.key`),
     value:
@@ -64,10 +76,7 @@ export function toRawValue(text: string | Uint8Array, field = "value"): Uint8Arr
 }
 
 /** A ttl in seconds as the server takes it; for ever is `undefined`. */
-export function toDuration(
-  ttl: number | undefined,
-  field = "ttl",
-): MessageInitShape<typeof DurationSchema> | undefined {
+export function toDuration(ttl: number | undefined, field = "ttl"): DurationInit | undefined {
   if (ttl === undefined || ttl === Infinity) return undefined;
   // Within what a number holds exactly. What is too long beyond that is for the server to say.
   if (!(Math.abs(ttl) <= Number.MAX_SAFE_INTEGER)) {

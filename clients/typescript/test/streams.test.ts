@@ -67,13 +67,21 @@ test("entries of an asynchronous source, with a ttl each or for all", async () =
     await Promise.resolve();
     yield { key: "own", value: { n: 1 }, ttl: 10 };
     yield { key: "shared", text: '{"n": 2}' };
+    yield { key: "ever", value: {}, ttl: Infinity };
+    yield ["pair", {}] as const;
   }
   const timed = client.collection("timed");
-  assert.equal(await timed.streamPutMany(source(), { ttl: 100 }), 2);
-  const [own, shared] = await timed.ttlMany(["own", "shared"]);
+  assert.equal(await timed.streamPutMany(source(), { ttl: 100 }), 4);
+  const [own, shared, ever, pair] = await timed.ttlMany(["own", "shared", "ever", "pair"]);
   assert(own?.ttl !== undefined && own.ttl <= 10);
   assert(shared?.ttl !== undefined && shared.ttl > 10 && shared.ttl <= 100);
   assert.equal(shared.text, '{"n": 2}');
+  assert.equal(ever?.ttl, Infinity);
+  assert(pair?.ttl !== undefined && pair.ttl > 10 && pair.ttl <= 100);
+  await timed.putMany([{ key: "ever", value: {}, ttl: Infinity }, ["pair", {}]], { ttl: 100 });
+  const again = await timed.ttlMany(["ever", "pair"]);
+  assert.equal(again[0]?.ttl, Infinity);
+  assert(again[1]?.ttl !== undefined && again[1].ttl <= 100);
 });
 
 test("a load that the server refuses ends its source", async () => {

@@ -50,7 +50,8 @@ pub(crate) struct Limits {
     #[schemars(range(min = 131_072, max = 2_147_483_647))]
     pub(crate) message_bytes_max: usize,
     /// The most calls that are worked on at the same time. Beyond it calls are
-    /// refused at once, which a caller can act on, rather than all being slow.
+    /// refused at once, which a caller can act on, rather than all being slow. Health
+    /// checks are answered all the same.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) concurrent_calls_max: usize,
     /// The most open connections: each holds buffers and a file descriptor.
@@ -65,8 +66,8 @@ pub(crate) struct Limits {
     #[schemars(range(min = 4096, max = 1_048_576))]
     pub(crate) header_bytes_max: u32,
     /// The most calls that one caller may make in a second, in the long run; a stream is
-    /// one call. So one caller can't take what is there for all. Without authentication
-    /// all callers are one. No limit if it is not set.
+    /// one call, a health check none. So one caller can't take what is there for all.
+    /// Without authentication all callers are one. No limit if it is not set.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) calls_per_second_max: Option<u32>,
     /// How many calls a caller that was quiet may make at once; as many as in a second

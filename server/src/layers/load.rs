@@ -2,29 +2,34 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{HeaderMap, Request, Response};
 use kvgate_proto::v1::ErrorReason;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::guarded::Guarded;
+use super::is_health_check;
 use crate::service::status::Fault;
 
 /// How many calls are in flight, of all connections, and how many may be.
 pub(crate) struct Load {
     in_flight: AtomicUsize,
     max: usize,
+    /// What a call too many is answered: always the same, so it is written only once.
+    refusal: HeaderMap,
 }
 
 impl Load {
     pub(crate) fn new(max: usize) -> Self {
-        Self { in_flight: AtomicUsize::new(0), max }
+        let refusal = Status::from(too_many_calls(max)).into_http::<()>().into_parts().0.headers;
+        Self { in_flight: AtomicUsize::new(0), max, refusal }
     }
 
     /// Calls whose answer has not been sent to its end.
@@ -72,9 +77,9 @@ pub(crate) struct LoadLimit<S> {
     load: Arc<Load>,
 }
 
-impl<S, R, B> Service<R> for LoadLimit<S>
+impl<S, R, B> Service<Request<R>> for LoadLimit<S>
 where
-    S: Service<R, Response = Response<B>, Error = Infallible>,
+    S: Service<Request<R>, Response = Response<B>, Error = Infallible>,
     B: Default,
 {
     type Response = Response<Guarded<B, Option<InFlight>>>;
@@ -85,12 +90,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        match self.load.enter() {
-            Some(in_flight) => {
-                LoadFuture::Entered { call: self.inner.call(request), in_flight: Some(in_flight) }
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let counted = !is_health_check(&request);
+        match counted.then(|| self.load.enter()) {
+            Some(None) => LoadFuture::Refused { headers: self.load.refusal.clone() },
+            entered => {
+                LoadFuture::Entered { call: self.inner.call(request), in_flight: entered.flatten() }
             }
-            None => LoadFuture::Refused { max: self.load.max },
         }
     }
 }
@@ -99,7 +105,7 @@ pin_project! {
     #[project = LoadFutureProjection]
     pub(crate) enum LoadFuture<F> {
         Entered { #[pin] call: F, in_flight: Option<InFlight> },
-        Refused { max: usize },
+        Refused { headers: HeaderMap },
     }
 }
 
@@ -117,9 +123,10 @@ where
                 let in_flight = in_flight.take();
                 Poll::Ready(Ok(response.map(|body| Guarded::new(body, in_flight))))
             }
-            LoadFutureProjection::Refused { max } => {
-                let response = Status::from(too_many_calls(*max)).into_http::<B>();
-                Poll::Ready(Ok(response.map(|body| Guarded::new(body, None))))
+            LoadFutureProjection::Refused { headers } => {
+                let mut response = Response::new(Guarded::new(B::default(), None));
+                *response.headers_mut() = mem::take(headers);
+                Poll::Ready(Ok(response))
             }
         }
     }

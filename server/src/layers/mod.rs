@@ -13,6 +13,7 @@ mod web;
 
 use std::sync::Arc;
 
+use http::Request;
 use tower::ServiceBuilder;
 
 pub(crate) use self::ending::EndWith;
@@ -57,6 +58,12 @@ pub(crate) fn stack(
         // innermost: gives what tonic itself refuses the form of our errors
         .layer(refusal::RefusalLayer::new(message_bytes_max))
         .service(router)
+}
+
+/// Whether a call asks for the health once. Neither the load nor a rate turns it away: a server
+/// that has much to do is alive, and whoever restarts or leaves it for that makes it worse.
+fn is_health_check<B>(request: &Request<B>) -> bool {
+    request.uri().path() == "/grpc.health.v1.Health/Check"
 }
 
 /// The type of [`stack`].

@@ -87,6 +87,7 @@ where
         let span = self.spans.as_ref().and_then(|spans| spans.call(method, request.headers()));
         let log_span =
             tracing::debug_span!("call", rpc.system = "grpc", rpc.method = method.name());
+        self.metrics.begun(method);
         let ending = Ending {
             metrics: Arc::clone(&self.metrics),
             method,

@@ -15,6 +15,7 @@ use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::is_health_check;
 use crate::config::Limits;
 use crate::service::Known;
 use crate::service::status::Fault;
@@ -134,7 +135,7 @@ where
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        if let Some(rate) = &self.rate {
+        if let Some(rate) = self.rate.as_ref().filter(|_| !is_health_check(&request)) {
             let known = request.extensions().get::<Known>();
             // without authentication all callers are one
             let caller = known.map_or("", |known| known.identity.principal.as_str());

@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tonic::Code;
 
 use super::BUCKETS;
 use crate::layers::Method;
+use crate::router::STREAMS;
 
 /// Every gRPC code, in order.
 pub(crate) const CODES: [&str; 17] = [
@@ -38,6 +39,8 @@ pub(crate) struct CallMetrics {
     seconds: HistogramVec,
     /// Each combination is looked up once, when it first occurs.
     found: Vec<OnceLock<Histogram>>,
+    /// The streams that are open, each with its method.
+    streams_open: [(Method, IntGauge); STREAMS.len()],
 }
 
 impl CallMetrics {
@@ -55,7 +58,14 @@ impl CallMetrics {
         registry.register(Box::new(seconds.clone()))?;
         let combinations = (stores.len() + 1) * Method::COUNT * CODES.len();
         let found = (0..combinations).map(|_| OnceLock::new()).collect();
-        Ok(Self { stores, seconds, found })
+        let streams_open = Opts::new("kvgate_streams_open", "gRPC streams being answered");
+        let streams_open = IntGaugeVec::new(streams_open, &["rpc_method"])?;
+        registry.register(Box::new(streams_open.clone()))?;
+        let streams_open = STREAMS.map(Method::of).map(|method| {
+            let open = streams_open.with_label_values(&[method.name()]);
+            (method, open)
+        });
+        Ok(Self { stores, seconds, found, streams_open })
     }
 
     /// The name of a store, by its place; nothing for a call that named none.
@@ -63,8 +73,22 @@ impl CallMetrics {
         index.and_then(|index| self.stores.get(index)).map_or("", String::as_str)
     }
 
+    fn streams_open(&self, method: Method) -> Option<&IntGauge> {
+        self.streams_open.iter().find(|(of, _)| *of == method).map(|(_, open)| open)
+    }
+
+    /// Counts a call that is open from now on, if it is a stream.
+    pub(crate) fn begun(&self, method: Method) {
+        if let Some(open) = self.streams_open(method) {
+            open.inc();
+        }
+    }
+
     /// Counts a call that has ended.
     pub(crate) fn ended(&self, method: Method, store: Option<usize>, code: Code, took: Duration) {
+        if let Some(open) = self.streams_open(method) {
+            open.dec();
+        }
         let store_place = store.map_or(0, |index| index + 1);
         let place = (store_place * Method::COUNT + method.place()) * CODES.len() + code as usize;
         let look_up = || {

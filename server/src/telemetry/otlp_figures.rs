@@ -11,7 +11,7 @@ use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 /// What OpenTelemetry calls a figure of ours, and its unit. The rules are those of its
 /// specification on compatibility with Prometheus, backwards.
-const NAMES: [(&str, &str, &str); 19] = [
+const NAMES: [(&str, &str, &str); 20] = [
     ("db_client_operation_duration_seconds", "db.client.operation.duration", "s"),
     ("kvgate_build_info", "kvgate.build.info", "1"),
     ("kvgate_calls_in_flight", "kvgate.calls.in_flight", "{call}"),
@@ -21,6 +21,7 @@ const NAMES: [(&str, &str, &str); 19] = [
     ("kvgate_hits_total", "kvgate.hits", "{key}"),
     ("kvgate_misses_total", "kvgate.misses", "{key}"),
     ("kvgate_store_up", "kvgate.store.up", "1"),
+    ("kvgate_streams_open", "kvgate.streams.open", "{stream}"),
     ("kvgate_value_read_bytes_total", "kvgate.value.read", "By"),
     ("kvgate_value_written_bytes_total", "kvgate.value.written", "By"),
     ("process_cpu_seconds_total", "process.cpu.time", "s"),

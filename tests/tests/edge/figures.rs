@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use kvgate_tests::admin;
+use kvgate_tests::client::Batches;
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
 use kvgate_tests::ports;
@@ -29,6 +30,9 @@ async fn what_calls_leave_behind() -> Outcome {
     every_call(&client, MADE_UP, "c").await;
     let unknown = raw::call(&client, "/made.up.Service/by-a-caller", bytes::Bytes::new()).await;
     expect(unknown.is_err(), "there is no such method")?;
+    let mut open = Batches::open(&client).await?;
+    open.send(client.collection("main", "c").batch(Vec::new())).await?;
+    expect_equal("StreamPutMany", open.acknowledged().await?, Some(0))?;
     let (status, text) = admin::get(port, "/metrics").await?;
     expect_equal("/metrics", status, 200)?;
     expect(!text.contains("made"), format!("a caller made a label: {text}"))?;
@@ -44,12 +48,14 @@ async fn what_calls_leave_behind() -> Outcome {
         ("kvgate_value_written_bytes_total", "main", 7),
         ("kvgate_store_up", "main", 1),
         ("kvgate_connections_open", "", 1),
+        ("kvgate_streams_open", "StreamPutMany", 1),
         ("process_resident_memory_bytes", "", 1),
     ];
     for (name, label, least) in figures {
         let found = figure(&text, name, label)?;
         expect(found >= f64::from(least), format!("{name} {label} is {found}"))?;
     }
+    expect_equal("other streams", figure(&text, "kvgate_streams_open", "ScanEntries")?, 0.0)?;
     figure(&text, "rpc_server_call_duration_seconds_bucket", "le=\"0.0001\"")?;
     figure(&text, "rpc_server_call_duration_seconds_count", "rpc_method=\"other\"")?;
     for path in ["/healthz", "/readyz"] {

@@ -5,6 +5,8 @@ use kvgate_tests::folder::Folder;
 use kvgate_tests::rpc_error::refused;
 use kvgate_tests::wait::until;
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::tokens::{make, start};
 
@@ -16,7 +18,8 @@ async fn each_caller_has_its_own() -> Outcome {
     // a call in 5 seconds would be better for a slow machine; the least is one a second
     let limits = "[server.limits]\ncalls_per_second_max = 1\ncalls_burst_max = 20\n";
     let server = start(&folder, &format!("{one}{two}"), limits).await?;
-    let fast = server.client().await?.with_token(&fast)?.collection("", "c");
+    let client = server.client().await?.with_token(&fast)?;
+    let fast = client.collection("", "c");
     let slow = server.client().await?.with_token(&slow)?.collection("", "c");
     let error = until("a call too many is refused", async || Ok(fast.get("key").await.err())).await;
     let error = error.and_then(|error| {
@@ -25,6 +28,7 @@ async fn each_caller_has_its_own() -> Outcome {
     error.expect_metadata("limit", "1")?;
     error.expect_metadata("limit_name", "calls_per_second_max")?;
     error.expect_retry()?;
+    HealthClient::new(client.calls()).check(HealthCheckRequest::default()).await?;
     expect(slow.get("key").await.is_ok(), "another caller is refused too")?;
     until("it may call again", async || Ok(fast.get("key").await.ok())).await?;
     Ok(())

@@ -7,6 +7,8 @@ use kvgate_tests::rpc_error::{refused, refused_field};
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
 use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 async fn start(folder: &Folder, limits: &str) -> Outcome<Server> {
     let stores = "[stores.main]\ntype = \"memory\"\nmax_entries_per_collection = 100\n";
@@ -31,6 +33,8 @@ async fn concurrent_calls() -> Outcome {
     error.expect_metadata("limit", "2")?;
     error.expect_metadata("limit_name", "concurrent_calls_max")?;
     error.expect_retry()?;
+    // a busy server is alive
+    HealthClient::new(client.channel()).check(HealthCheckRequest::default()).await?;
     open.pop();
     until("a call is admitted again", async || Ok(here.get("key").await.ok().map(|_| ()))).await
 }

@@ -61,14 +61,19 @@ def encode_ttl(ttl: Ttl | None, field: str = "ttl") -> Duration | None:
     return Duration(seconds=whole, nanos=math.trunc((seconds - whole) * 1e9))
 
 
-def encode_entry(entry: EntryToPut, index: int) -> pb.PutEntry:
-    """Writes one of many entries to store."""
+def encode_entry(entry: EntryToPut, index: int, ttl: Duration | None) -> pb.PutEntry:
+    """Writes one of many entries to store; `ttl` is for one that has none of its own.
+
+    The ttl of a request would also be that of entries which live for ever, so each has its own.
+    """
     place = f"entries[{index}]"
-    key, value, *ttl = entry
+    key, value, *own = entry
+    if own and own[0] is not None:
+        ttl = encode_ttl(own[0], f"{place}.ttl")
     return pb.PutEntry(
         key=checked_name(key, "INVALID_KEY", f"{place}.key"),
         value=encode_value(value, f"{place}.value"),
-        ttl=encode_ttl(ttl[0] if ttl else None, f"{place}.ttl"),
+        ttl=ttl,
     )
 
 

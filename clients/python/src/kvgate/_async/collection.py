@@ -161,12 +161,9 @@ class AsyncCollection:
         await users.put_many([("7", {"name": "Ada"}, 60), ("8", {"name": "Alan"})], ttl=3600)
         ```
         """
-        request = pb.PutManyRequest(
-            store=self._store,
-            collection=self._name,
-            entries=[encode_entry(entry, index) for index, entry in enumerate(pairs(entries))],
-            ttl=encode_ttl(ttl),
-        )
+        lifetime = encode_ttl(ttl)
+        encoded = [encode_entry(entry, n, lifetime) for n, entry in enumerate(pairs(entries))]
+        request = pb.PutManyRequest(store=self._store, collection=self._name, entries=encoded)
         try:
             await self._calls.unary(lambda to: to.key_value.PutMany, request)
         except KvgateError as error:

@@ -36,7 +36,7 @@ class AsyncLoad:
     async def add(self, entry: EntryToPut) -> None:
         """Adds an entry, and sends the batch first that it has no room in."""
         try:
-            encoded = encode_entry(entry, self._given)
+            encoded = encode_entry(entry, self._given, self.ttl)
         except KvgateError as error:
             error.put_many = PutManyFailure(self.stored, (), self._waiting > 0, ())
             raise
@@ -63,7 +63,7 @@ class AsyncLoad:
         if self._waiting == BATCHES_WAITING_MAX:
             await self._acknowledge()
         request = pb.StreamPutManyRequest(
-            store=self.store, collection=self.collection, entries=self._batch.items, ttl=self.ttl
+            store=self.store, collection=self.collection, entries=self._batch.items
         )
         await self.call.send(request)
         self._waiting += 1
