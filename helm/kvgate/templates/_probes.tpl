@@ -16,8 +16,8 @@ http
 {{- end -}}
 {{- end -}}
 
-{{/* Liveness does not go by the gRPC listener unless it must: its limits on calls and connections would have a pod
-killed for being busy. */}}
+{{/* Liveness does not go by the gRPC listener unless it must: its limit of connections would have a pod killed
+for being busy. */}}
 {{- define "kvgate.livenessHandler" -}}
 {{- if and (eq .Values.probes.handler "auto") (include "kvgate.adminPort" .) -}}
 http
