@@ -124,7 +124,7 @@ sidecar() {
     # its Redis has a certificate that the system does not know
     helm install web "$chart" "${image[@]}" --values "$chart/examples/sidecar.yaml" \
         --set secrets.files.redis=kvgate-redis --set config.stores.sessions.tls.ca_file=/etc/kvgate/secrets/redis/ca.crt \
-        --set extraContainers[0].image=localhost/kvgate:test --set extraContainers[0].readinessProbe.httpGet.path=/readyz \
+        --set extraContainers[0].image=localhost/kvgate:"$version" --set extraContainers[0].readinessProbe.httpGet.path=/readyz \
         --set-json 'extraContainers[0].args=["serve"]' --set-json 'extraContainers[0].env=[
             {"name": "KVGATE_URL", "value": "unix:/run/kvgate/kvgate.sock"},
             {"name": "KVGATE_SERVER__ADMIN_LISTEN", "value": "0.0.0.0:8080"},
