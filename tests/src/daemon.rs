@@ -65,6 +65,16 @@ impl Daemon {
         })
     }
 
+    /// Whether it was started and not stopped since.
+    pub fn is_started(&self) -> bool {
+        self.child().is_some()
+    }
+
+    /// Its process; nothing after a stop.
+    pub fn process(&self) -> Option<Pid> {
+        self.child().as_ref().map(Pid::from_child)
+    }
+
     /// Stops it and waits for its end.
     pub async fn stop(&self) -> Outcome {
         self.signal(Signal::TERM)?;
@@ -84,8 +94,8 @@ impl Daemon {
     }
 
     fn signal(&self, signal: Signal) -> Outcome {
-        match self.child().as_ref() {
-            Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
+        match self.process() {
+            Some(process) => Ok(kill_process(process, signal)?),
             None => Err(Failure::new("the backend is not running")),
         }
     }

@@ -28,4 +28,5 @@ pub mod s3;
 pub mod secret_service;
 pub mod server;
 pub mod setups;
+pub mod shared;
 pub mod wait;

@@ -199,7 +199,7 @@ const NOT_ALLOWED: [&str; 8] = [
 ];
 
 /// Whether a refusal says that the request did not happen for want of capacity.
-fn is_throttling(code: &str) -> bool {
+pub(crate) fn is_throttling(code: &str) -> bool {
     [
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
@@ -315,7 +315,7 @@ mod tests {
 
     fn service(endpoint_url: Option<&str>) -> Service {
         Service {
-            name: "S3",
+            name: "DynamoDB",
             region_name: None,
             endpoint_url: endpoint_url.map(|url| url.to_owned().into()),
             credentials: None,

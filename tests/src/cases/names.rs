@@ -37,12 +37,14 @@ fn keys(context: &Context) -> Vec<String> {
     taken(context, odd::names(odd::KEY_CHARACTERS), context.limits.key_bytes_max)
 }
 
-/// The names that the setup takes, for use as collections.
-fn collections(context: &Context) -> Vec<String> {
+/// The names that the setup takes, for use as collections. Where these are too many the
+/// three cases, which are told apart by `which`, take others of them.
+fn collections(context: &Context, which: usize) -> Vec<String> {
     let bytes_max = context.limits.collection_bytes_max;
     let mut names = taken(context, odd::names(odd::COLLECTION_CHARACTERS), bytes_max);
     names.retain(|name| !(context.setup.facts.refuses_collection)(name));
-    names
+    let step = names.len().div_ceil(context.setup.facts.collections_many);
+    names.into_iter().skip(which % step).step_by(step).collect()
 }
 
 fn taken(context: &Context, names: Vec<String>, bytes_max: i64) -> Vec<String> {
@@ -151,7 +153,7 @@ async fn odd_keys_are_listed(context: Context) -> Outcome {
 }
 
 async fn odd_collections(context: Context) -> Outcome {
-    let collections = collections(&context);
+    let collections = collections(&context, 0);
     put_in_each(&context, &collections).await?;
     for (index, name) in collections.iter().enumerate() {
         let place = context.here.beside(name);
@@ -191,7 +193,7 @@ async fn put_in_each(context: &Context, collections: &[String]) -> Outcome {
 }
 
 async fn odd_collections_are_listed(context: Context) -> Outcome {
-    let mut collections = collections(&context);
+    let mut collections = collections(&context, 1);
     put_in_each(&context, &collections).await?;
     collections.sort_unstable();
     for prefix in ["", "*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " "] {
@@ -205,7 +207,7 @@ async fn odd_collections_are_listed(context: Context) -> Outcome {
 }
 
 async fn odd_collections_are_removed(context: Context) -> Outcome {
-    let collections = collections(&context);
+    let collections = collections(&context, 2);
     put_in_each(&context, &collections).await?;
     for (index, name) in collections.iter().enumerate().step_by(step(&context, &collections)) {
         let place = context.here.beside(name);

@@ -184,6 +184,7 @@ impl Place<'_> {
 
 /// What is special about a setup.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent facts")]
 pub struct Facts {
     /// The store's type, as the server reports it.
     pub store_type: &'static str,
@@ -210,9 +211,20 @@ pub struct Facts {
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
+    /// The most odd collections that a case makes: fewer for a backend that takes long to
+    /// make one.
+    pub collections_many: usize,
     /// The most bytes of a value that a case puts to have a large one, for the same
     /// reason: what the store refuses stands in its limits.
     pub value_bytes_large: usize,
+    /// Whether the backend takes so long to start that the tests of one process share
+    /// one, which each has a part of: those that stop it take turns.
+    pub shares_backend: bool,
+    /// Whether Python hands its client values and not text: that writes them without
+    /// spaces and in UTF-8, half of a surrogate pair too, and `NaN` not at all.
+    pub python_client_writes: bool,
+    /// The most bytes of a text within a value where Python has made the collection.
+    pub python_text_bytes_max: usize,
 }
 
 impl Facts {
@@ -224,6 +236,12 @@ impl Facts {
     /// How many bytes a value has that a case wants so large.
     pub fn large(&self, wanted: usize) -> usize {
         wanted.min(self.value_bytes_large)
+    }
+
+    /// How many bytes a text has that a case wants so large in a collection that Python
+    /// has made.
+    pub fn python_large(&self, wanted: usize) -> usize {
+        wanted.min(self.python_text_bytes_max)
     }
 
     /// A store without peculiarities.
@@ -240,7 +258,11 @@ impl Facts {
             refused_values: &[],
             nesting_max: None,
             entries_many: usize::MAX,
+            collections_many: usize::MAX,
             value_bytes_large: usize::MAX,
+            shares_backend: false,
+            python_client_writes: false,
+            python_text_bytes_max: usize::MAX,
         }
     }
 }
