@@ -17,6 +17,7 @@ from glide import (
     NodeAddress,
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.dynamodb import DynamoDBStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -58,6 +59,10 @@ def open_filetree_v1(directory: str):
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
     )
+
+
+def open_dynamodb(**settings: str):
+    return DynamoDBStore(**settings)
 
 
 def open_keyring(dbus_address: str, v1: bool = False):
@@ -109,6 +114,7 @@ OPEN = {
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "dynamodb": open_dynamodb,
     "keyring": open_keyring,
     "memcached": open_memcached,
     "mongodb": open_mongodb,

@@ -12,6 +12,7 @@ pub mod certificates;
 pub mod client;
 pub mod context;
 pub mod daemon;
+pub mod dynamodb;
 pub mod failure;
 pub mod folder;
 pub mod mount;

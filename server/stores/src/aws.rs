@@ -309,6 +309,27 @@ impl GivenUp {
     }
 }
 
+/// Growing pauses between attempts at what a service leaves undone for want of capacity.
+#[cfg(feature = "dynamodb")]
+#[derive(Default)]
+pub(crate) struct Pauses(u32);
+
+#[cfg(feature = "dynamodb")]
+impl Pauses {
+    /// How many there are: a bit more than three seconds.
+    const MAX: u32 = 6;
+
+    /// Waits; false if it was long enough.
+    pub(crate) async fn pause(&mut self) -> bool {
+        if self.0 == Self::MAX {
+            return false;
+        }
+        tokio::time::sleep(PAUSE * 2_u32.pow(self.0)).await;
+        self.0 += 1;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

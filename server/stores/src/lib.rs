@@ -15,6 +15,8 @@ use serde_json::Value;
 mod aws;
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -189,6 +191,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "itself",
         adapter: adapter!("rocksdb", rocksdb::Config),
+    },
+    StoreType {
+        word: "dynamodb",
+        title: "DynamoDB",
+        summary: "items in a table of Amazon DynamoDB",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "DynamoDB Local 3.3 and py-key-value-aio 0.5.0",
+        adapter: adapter!("dynamodb", dynamodb::Config),
     },
     StoreType {
         word: "keyring",

@@ -5,6 +5,8 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod dynamodb;
+mod dynamodb_prepared;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -59,6 +61,8 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
+    dynamodb::SETUP,
+    dynamodb_prepared::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,

@@ -20,5 +20,7 @@ mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;
+mod scarce;
 mod slow_callers;
+mod table;
 mod wrappers;

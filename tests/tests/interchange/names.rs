@@ -62,6 +62,13 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
         }
+        // Both are text.
+        "dynamodb" => {
+            keys.extend(owned(ODD_KEYS));
+            collections.extend(owned(ODD_KEYS));
+            keys.push("k".repeat(1024));
+            collections.push("c".repeat(2048));
+        }
         // The compound key is an item's name, which has no white space; Python's client
         // refuses what is white space or a control character anywhere in Unicode.
         "memcached" => {
