@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+import hvac
 from glide import (
     GlideClientConfiguration,
     GlideClusterClientConfiguration,
@@ -33,6 +34,7 @@ from key_value.aio.stores.mongodb import MongoDBStore
 from key_value.aio.stores.redis import RedisStore
 from key_value.aio.stores.s3 import S3Store
 from key_value.aio.stores.valkey import ValkeyStore
+from key_value.aio.stores.vault import VaultStore
 
 # How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
 # own default is 250.
@@ -108,6 +110,11 @@ def open_valkey_cluster(host: str, port: int):
     )
 
 
+def open_vault(url: str, token: str, verify: str | bool):
+    # the store itself has no setting for the authority
+    return VaultStore(client=hvac.Client(url=url, token=token, verify=verify))
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
@@ -122,6 +129,7 @@ OPEN = {
     "s3": open_s3,
     "valkey": open_valkey,
     "valkey_cluster": open_valkey_cluster,
+    "vault": open_vault,
 }
 
 

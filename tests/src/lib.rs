@@ -30,4 +30,5 @@ pub mod secret_service;
 pub mod server;
 pub mod setups;
 pub mod shared;
+pub mod vault;
 pub mod wait;

@@ -47,6 +47,8 @@ pub mod simple;
 mod tls;
 #[cfg(feature = "valkey")]
 pub mod valkey;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -256,5 +258,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "Valkey 8.0 and py-key-value-aio 0.5.0",
         adapter: adapter!("valkey", valkey::Config),
+    },
+    StoreType {
+        word: "vault",
+        title: "Vault",
+        summary: "secrets in a KV version 2 engine of HashiCorp Vault",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Vault 1.21.2 and py-key-value-aio 0.5.0",
+        adapter: adapter!("vault", vault::Config),
     },
 ];

@@ -34,6 +34,8 @@ mod s3_versitygw;
 mod simple;
 mod valkey;
 mod valkey_cluster;
+mod vault;
+mod vault_raft;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,6 +81,8 @@ pub const ALL: &[Setup] = &[
     s3_versitygw::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
+    vault::SETUP,
+    vault_raft::SETUP,
 ];
 
 /// One way to run a store.

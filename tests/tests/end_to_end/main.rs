@@ -23,4 +23,6 @@ mod s3_bucket;
 mod scarce;
 mod slow_callers;
 mod table;
+mod vault;
+mod vault_logins;
 mod wrappers;

@@ -51,6 +51,12 @@ const ODD_KEYS: &[&str] = &[
     "\"", "\\", "<a>", "|", "CON", "a\u{7f}", "\u{1}",
 ];
 
+/// Keys that go into a path of Vault as they are, beside plain ones.
+const VAULT_KEYS: &[&str] = &[
+    "a/b", "a/b/c", "..", ".", "a::b", "::", ":", " ", " a", "a ", "a.", ".a", "*", "?", "\"",
+    "\\", "<a>", "|", "CON",
+];
+
 /// The collections and keys under which both sides store as they are told.
 fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -91,6 +97,14 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
             collections.retain(|name| !name.contains('$'));
+        }
+        // A path; Vault refuses the character that joins the family.
+        "vault" | "vault_raft" => {
+            keys.extend(owned(VAULT_KEYS));
+            keys.push("k".repeat(800));
+            collections.push("a/b".to_owned());
+            keys.retain(|name| !name.contains('\u{200d}'));
+            collections.retain(|name| !name.contains('\u{200d}'));
         }
         // A file's name has at most 255 bytes, `.json` among them.
         _ => keys.push("k".repeat(250)),
