@@ -19,6 +19,7 @@ from glide import (
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
 from key_value.aio.stores.dynamodb import DynamoDBStore
+from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -31,6 +32,7 @@ from key_value.aio.stores.keyring.store import (
 )
 from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
+from key_value.aio.stores.opensearch import OpenSearchStore
 from key_value.aio.stores.redis import RedisStore
 from key_value.aio.stores.s3 import S3Store
 from key_value.aio.stores.valkey import ValkeyStore
@@ -61,6 +63,14 @@ def open_filetree_v1(directory: str):
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
     )
+
+
+def open_elasticsearch(url: str, index_prefix: str):
+    return ElasticsearchStore(url=url, index_prefix=index_prefix)
+
+
+def open_opensearch(url: str, index_prefix: str):
+    return OpenSearchStore(url=url, index_prefix=index_prefix)
 
 
 def open_dynamodb(**settings: str):
@@ -121,6 +131,8 @@ OPEN = {
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "elasticsearch": open_elasticsearch,
+    "opensearch": open_opensearch,
     "dynamodb": open_dynamodb,
     "keyring": open_keyring,
     "memcached": open_memcached,

@@ -13,6 +13,7 @@ pub mod client;
 pub mod context;
 pub mod daemon;
 pub mod dynamodb;
+pub mod elasticsearch;
 pub mod failure;
 pub mod folder;
 pub mod mount;

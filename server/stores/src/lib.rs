@@ -17,6 +17,8 @@ mod aws;
 pub mod disk;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -33,6 +35,8 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "opensearch")]
+pub mod opensearch;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
 #[cfg(feature = "redis")]
@@ -193,6 +197,24 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "itself",
         adapter: adapter!("rocksdb", rocksdb::Config),
+    },
+    StoreType {
+        word: "elasticsearch",
+        title: "Elasticsearch",
+        summary: "documents in Elasticsearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Elasticsearch 9.5 and 7.17 and py-key-value-aio 0.5.0",
+        adapter: adapter!("elasticsearch", elasticsearch::Config),
+    },
+    StoreType {
+        word: "opensearch",
+        title: "OpenSearch",
+        summary: "documents in OpenSearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "OpenSearch 3.8 and py-key-value-aio 0.5.0",
+        adapter: adapter!("opensearch", opensearch::Config),
     },
     StoreType {
         word: "dynamodb",

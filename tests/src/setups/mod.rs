@@ -7,6 +7,9 @@ mod disk_power;
 mod disk_prefixed;
 mod dynamodb;
 mod dynamodb_prepared;
+mod elasticsearch;
+mod elasticsearch_7;
+mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -19,6 +22,7 @@ mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
+mod opensearch;
 mod redis;
 mod redis_cluster;
 mod redis_mtls;
@@ -63,6 +67,10 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
+    elasticsearch::SETUP,
+    elasticsearch_7::SETUP,
+    elasticsearch_password::SETUP,
+    opensearch::SETUP,
     dynamodb::SETUP,
     dynamodb_prepared::SETUP,
     keyring::SETUP,

@@ -98,6 +98,12 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.push("k".repeat(800));
             collections.retain(|name| !name.contains('$'));
         }
+        // An index is in lower case, and can't have some characters.
+        "elasticsearch" | "opensearch" => {
+            collections.retain(|name| !name.contains(['A', ' ', '#', ',']));
+            keys.extend(owned(&["a/b", "/", "a::b", "::", ":", "\t", " ", "*", "?", "\"", "|"]));
+            keys.push("k".repeat(512));
+        }
         // A path; Vault refuses the character that joins the family.
         "vault" | "vault_raft" => {
             keys.extend(owned(VAULT_KEYS));
