@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use kvgate_proto::v1::Stability;
 
-use super::{Backend, Facts, GetManyCost, RealBackend, Setup};
+use super::{Backend, Facts, GetManyCost, Place, RealBackend, Setup};
 use crate::failure::Outcome;
 use crate::vault::{Kind, Server};
 
 pub(super) const SETUP: Setup = Setup {
     name: "vault",
-    settings: |place| format!("type = \"vault\"\n{}", place.backend_settings()),
+    settings: settings_of,
     backend: Some(RealBackend {
         about: "Vault 1.21.2 built from its Go modules, in development mode (in memory), with TLS \
                 and a token that never ends",
@@ -22,9 +22,14 @@ pub(super) const SETUP: Setup = Setup {
     facts: FACTS,
 };
 
+/// The suite asks much of it at once.
+pub(super) fn settings_of(place: &Place) -> String {
+    format!("type = \"vault\"\ntimeout = \"20s\"\n{}", place.backend_settings())
+}
+
 pub(super) const FACTS: Facts = Facts {
-    // each is a request or two
-    entries_many: 1_000,
+    // a request or two for each entry: more of them are in `end_to_end/vault_listing.rs`
+    entries_many: 150,
     // Vault takes 1 MiB
     value_bytes_large: 1_000_000,
     ..Facts::of("vault", Stability::Unstable)

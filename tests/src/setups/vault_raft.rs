@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::vault::FACTS;
+use super::vault::{FACTS, settings_of};
 use super::{Backend, GetManyCost, RealBackend, Setup};
 use crate::failure::Outcome;
 use crate::vault::{Kind, Server};
 
 pub(super) const SETUP: Setup = Setup {
     name: "vault_raft",
-    settings: |place| format!("type = \"vault\"\n{}", place.backend_settings()),
+    settings: settings_of,
     backend: Some(RealBackend {
         about: "the same on disk with integrated storage (raft), sealed after each start until \
                 it is unsealed; AppRole logins whose tokens live for 6 s, renewed for 20 s at most",
@@ -18,7 +18,7 @@ pub(super) const SETUP: Setup = Setup {
         keeps_entries: true,
         get_many: GetManyCost { round_trips: Some(1000), commands: None },
     }),
-    python: Some("vault"),
+    python: None,
     facts: FACTS,
 };
 

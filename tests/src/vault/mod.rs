@@ -151,14 +151,19 @@ impl Server {
         Ok(())
     }
 
-    fn settings_with(&self, address: SocketAddr, token: &str, secret_id: &str) -> String {
-        let url = self.url_setting_at(address);
+    /// The settings with what the setup shows to Vault, right or wrong.
+    fn settings_with(&self, token: &str, secret_id: &str) -> String {
         match self.kind {
-            Kind::Memory => format!("token = '{token}'\n{url}"),
+            Kind::Memory => self.token_settings(self.address(), token),
             Kind::Raft => {
+                let url = self.url_setting();
                 format!("approle = {{ role_id = '{ROLE_ID}', secret_id = '{secret_id}' }}\n{url}")
             }
         }
+    }
+
+    fn token_settings(&self, address: SocketAddr, token: &str) -> String {
+        format!("token = '{token}'\n{}", self.url_setting_at(address))
     }
 
     /// The paths of everything that is stored, in order.
@@ -178,11 +183,12 @@ impl Server {
 #[async_trait]
 impl Backend for Server {
     fn settings(&self) -> String {
-        self.settings_with(self.address(), ROOT_TOKEN, SECRET_ID)
+        self.settings_with(ROOT_TOKEN, SECRET_ID)
     }
 
     fn behind(&self, proxy: SocketAddr) -> Option<String> {
-        Some(self.settings_with(proxy, ROOT_TOKEN, SECRET_ID))
+        // requests are counted there, and a login's renewals would be too
+        Some(self.token_settings(proxy, ROOT_TOKEN))
     }
 
     fn address(&self) -> SocketAddr {
@@ -191,7 +197,7 @@ impl Backend for Server {
 
     fn with_wrong_password(&self) -> Option<(String, &'static str)> {
         let wrong = "a-token-that-is-wrong";
-        Some((self.settings_with(self.address(), wrong, wrong), wrong))
+        Some((self.settings_with(wrong, wrong), wrong))
     }
 
     fn python(&self) -> Value {
@@ -262,7 +268,8 @@ fn configuration(port: u16, tls: Option<&Files>) -> Outcome<String> {
             "storage \"raft\" {{\n  path = \"raft\"\n  node_id = \"one\"\n}}\n\
              cluster_addr = \"http://{cluster}\"\n"
         );
-        ("http", storage, "tls_disable = true".to_owned())
+        // else it takes the port behind its own
+        ("http", storage, format!("tls_disable = true\n  cluster_address = \"{cluster}\""))
     };
     let address = local(port);
     Ok(format!(

@@ -1,7 +1,7 @@
 //! What Vault refuses, and what it must never be asked.
 
 use kvgate_tests::client::Collection;
-use kvgate_tests::failure::{Outcome, expect, expect_equal};
+use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
 use kvgate_tests::rpc_error::refused;
 use kvgate_tests::setups::Backend as _;
@@ -36,6 +36,42 @@ async fn denied_path() -> Outcome {
         expect(error.message.contains("denies access"), format!("it does not say why: {error}"))?;
     }
     expect(open.get("key").await?.is_some(), "the entry is not there any more")
+}
+
+/// The engine may be mounted anywhere; where there is none of version 2, the error says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn mount_point() -> Outcome {
+    let folder = Folder::new()?;
+    let vault = Server::start(&folder.path("vault"), Kind::Memory).await?;
+    let api = vault.api();
+    for (path, version) in [("team/kv", "2"), ("old", "1")] {
+        let engine = json!({ "type": "kv", "options": { "version": version } });
+        api.post(&format!("sys/mounts/{path}"), &engine).await?;
+    }
+    until("the engine is ready", async || Ok(api.get("team/kv/config").await.unwrap_or_default()))
+        .await?;
+    let settings = vault.settings();
+    let store = |name: &str, mount: &str| {
+        format!("[stores.{name}]\ntype = 'vault'\nmount_point = '{mount}'\n{settings}")
+    };
+    let stores = [("main", "team/kv"), ("old", "old"), ("none", "none")];
+    let server = folder.start(&stores.map(|(name, mount)| store(name, mount)).concat()).await?;
+    let client = server.client().await?;
+    let here = client.collection("main", "c");
+    here.put("a/b", r#"{"n":1}"#).await?;
+    let there = api.get("team/kv/data/c::a/b").await?.unwrap_or_default();
+    expect(there["data"]["data"]["value"].is_string(), "the entry is not in the engine")?;
+    let found = here.value("a/b").await?;
+    expect_equal("Get", found.as_deref(), Some(br#"{"n":1}"#.as_slice()))?;
+    expect_equal("ListKeys", here.keys("", 0).await?, vec!["a/b".to_owned()])?;
+    expect_equal("Delete", here.delete("a/b").await?, true)?;
+    for name in ["old", "none"] {
+        let Err(error) = client.collection(name, "c").put("key", "{}").await else {
+            return Err(Failure::new(format!("Put into {name} succeeded")));
+        };
+        expect(error.message.contains("mount_point"), format!("it does not say why: {error}"))?;
+    }
+    Ok(())
 }
 
 /// A sealed Vault is unavailable, says so, and is used again once it is unsealed.
@@ -124,7 +160,8 @@ async fn names_that_climb() -> Outcome {
     let mut names = Vec::new();
     for up in ups {
         for separator in separators {
-            for deep in [1, 3] {
+            // to where the other engine is: of a collection, and of a key
+            for deep in [2, 4] {
                 let climb = format!("{up}{separator}").repeat(deep);
                 names.extend([format!("{climb}other/data/x"), format!("a{separator}{climb}x")]);
             }

@@ -130,9 +130,9 @@ async fn kubernetes() -> Outcome {
 
 /// A service account's token, signed as Kubernetes does it.
 fn signed(pair: &KeyPair, account: &str) -> Outcome<String> {
-    let end = SystemTime::now() + Duration::from_hours(1);
-    let end = end.duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    let claims = json!({ "sub": account, "iss": "kubernetes", "exp": end });
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let (now, end) = (now.as_secs(), (now + Duration::from_hours(1)).as_secs());
+    let claims = json!({ "sub": account, "iss": "kubernetes", "iat": now, "nbf": now, "exp": end });
     let key = EncodingKey::from_ec_der(pair.serialized_der());
     jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).map_err(Failure::from)
 }

@@ -21,7 +21,11 @@ pub(super) fn missing_or_error(error: ClientError, effect: Effect) -> Result<()>
         Fault::Missing => return Ok(()),
         Fault::Refused { code, said } => refused(code, &said, effect),
         Fault::Broken(error) => broken(error.as_ref(), effect),
-        Fault::Unforeseen => unforeseen("an answer that is not one of KV version 2"),
+        // an engine of version 1 takes a put, as a secret of another name
+        Fault::Unforeseen => maybe_done(
+            misconfigured("what answers at url and mount_point is not a KV engine of version 2"),
+            effect,
+        ),
     };
     Err(fault)
 }
@@ -96,10 +100,6 @@ fn say(errors: &[String]) -> String {
 fn refused(code: u16, said: &str, effect: Effect) -> Error {
     let too_large = ["too large", "exceeds allowed", "exceeds the maximum"];
     let too_large = too_large.iter().any(|words| said.contains(words));
-    let maybe_done = |error: Error| match effect {
-        Effect::Writes => error.may_have_happened(),
-        Effect::Reads => error,
-    };
     match code {
         _ if too_large => {
             let context = format!("the entry is too large for Vault (entry_bytes_max): {said}");
@@ -125,7 +125,7 @@ fn refused(code: u16, said: &str, effect: Effect) -> Error {
         501 => unavailable("Vault is not initialized"),
         503 if said.contains("sealed") => unavailable("Vault is sealed, it must be unsealed"),
         412 | 429 | 472 | 473 => unavailable(&format!("Vault can't answer now ({code}): {said}")),
-        500..=599 => maybe_done(unavailable(&format!("Vault failed ({code}): {said}"))),
+        500..=599 => maybe_done(unavailable(&format!("Vault failed ({code}): {said}")), effect),
         _ => unforeseen(&format!("status {code}: {said}")),
     }
 }
@@ -147,7 +147,15 @@ fn broken(error: &(dyn StdError + 'static), effect: Effect) -> Error {
         (false, true) => unavailable("Vault did not answer in time (timeout)"),
         (false, false) => unavailable(&format!("the connection to Vault broke: {root}")),
     };
-    if not_sent || effect == Effect::Reads { error } else { error.may_have_happened() }
+    if not_sent { error } else { maybe_done(error, effect) }
+}
+
+/// The error of a request that reached Vault, whatever it did there.
+fn maybe_done(error: Error, effect: Effect) -> Error {
+    match effect {
+        Effect::Writes => error.may_have_happened(),
+        Effect::Reads => error,
+    }
 }
 
 /// The error of a backend that may be back soon.
@@ -161,7 +169,7 @@ pub(super) fn misconfigured(context: &str) -> Error {
 }
 
 /// The error for what Vault never answers as far as we know.
-pub(super) fn unforeseen(what: &str) -> Error {
+fn unforeseen(what: &str) -> Error {
     Error::new(Kind::Internal, format!("Vault answered with {what}"))
 }
 

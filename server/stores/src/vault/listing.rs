@@ -5,7 +5,7 @@
 //! needs, and reads the entries of the page: their expiry and the names behind made
 //! ones are in the envelopes alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kvgate_core::{Error, Kind, ListedKey, Page, PageRequest, Result};
 
@@ -14,7 +14,7 @@ use super::{VaultStore, names};
 /// The most names that one listing holds in memory.
 const NAMES_MAX: usize = 1_000_000;
 
-/// How many entries of a collection are looked at at a time for one that lives.
+/// How many paths of a collection are looked at at a time, at most, for an entry that lives.
 const LIVE_BATCH: usize = 32;
 
 /// Which paths are wanted.
@@ -82,55 +82,78 @@ impl VaultStore {
     }
 
     pub(super) async fn collections_page(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let wanted = |stored: &String| {
-            page.cursor.is_none_or(|after| stored.as_str() > after)
-                && (stored.starts_with(page.prefix) || names::is_made(stored))
-        };
-        let stored = self.stored_collections().await?.into_iter().filter(wanted);
-        let stored = Page::of_ordered(stored, page.limit, |stored| stored);
-        let found = self.each(stored.items, |stored| self.live_collection(stored)).await;
+        let stored = self.stored_collections(page).await?;
+        let stored = Page::of_ordered(stored, page.limit, |(stored, _)| stored);
+        let live = |(stored, paths)| self.live_collection(stored, paths);
+        let found = self.each(stored.items, live).await;
         let found: Vec<Option<String>> = found.into_iter().collect::<Result<_>>()?;
         let items = found.into_iter().flatten();
         let items = items.filter(|name| name.starts_with(page.prefix)).collect();
         Ok(Page { items, next: stored.next })
     }
 
-    /// All collections as they are stored, empty ones among them.
-    async fn stored_collections(&self) -> Result<BTreeSet<String>> {
-        let mut stored = BTreeSet::new();
-        let mut directories = vec![String::new()];
-        while !directories.is_empty() {
-            let (closed, mut deeper) = (directories, Vec::new());
-            for path in self.open(closed).await? {
+    /// The collections of a page and at least one more, if there is one, as they are
+    /// stored: each with the paths that were met on the way to it. Empty ones are among
+    /// them.
+    async fn stored_collections(
+        &self,
+        page: &PageRequest<'_>,
+    ) -> Result<BTreeMap<String, Vec<String>>> {
+        let wanted = |stored: &str| {
+            page.cursor.is_none_or(|after| stored > after)
+                && (stored.starts_with(page.prefix) || names::is_made(stored))
+        };
+        let may_hold = |directory: &str| {
+            page.cursor.is_none_or(|after| directory > after || after.starts_with(directory))
+                && (directory.starts_with(page.prefix) || page.prefix.starts_with(directory))
+        };
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let (mut closed, mut names) = (vec![String::new()], 0);
+        loop {
+            let last = found.keys().nth(page.limit);
+            let on_page = |directory: &String| last.is_none_or(|last| directory < last);
+            let (near, behind): (Vec<_>, Vec<_>) = closed.into_iter().partition(on_page);
+            if near.is_empty() {
+                return Ok(found);
+            }
+            closed = behind;
+            for path in self.open(near).await? {
+                names += 1;
                 match names::split(&path) {
-                    Some((collection, _)) => drop(stored.insert(collection.to_owned())),
-                    None if path.ends_with('/') => deeper.push(path),
-                    None => {}
+                    Some((stored, _)) if wanted(stored) => {
+                        found.entry(stored.to_owned()).or_default().push(path);
+                    }
+                    None if path.ends_with('/') && may_hold(&path) => closed.push(path),
+                    _ => {}
                 }
             }
-            check_count(stored.len() + deeper.len())?;
-            directories = deeper;
+            check_count(names)?;
         }
-        Ok(stored)
     }
 
-    /// The name of a stored collection, if an entry lives in it.
-    async fn live_collection(&self, stored: String) -> Result<Option<String>> {
-        let base = kvgate_core::name::compound(&stored, "");
-        let mut after = None;
-        loop {
-            let wanted = Wanted { after: after.as_deref(), ..Wanted::all(&base) };
-            let paths = self.paths_page(&wanted, LIVE_BATCH).await?;
-            for path in paths.items {
-                if let Some(name) = self.live_entry(&stored, path).await? {
+    /// The name of a stored collection, if an entry lives at or below one of the paths.
+    async fn live_collection(
+        &self,
+        stored: String,
+        mut paths: Vec<String>,
+    ) -> Result<Option<String>> {
+        // mostly the first one lives
+        let mut count = 1;
+        while !paths.is_empty() {
+            let behind = paths.split_off(paths.len().min(count));
+            let (closed, entries): (Vec<_>, Vec<_>) =
+                paths.into_iter().partition(|path| path.ends_with('/'));
+            for name in self.each(entries, |path| self.live_entry(&stored, path)).await {
+                if let Some(name) = name? {
                     return Ok(Some(name));
                 }
             }
-            match paths.next {
-                Some(next) => after = Some(next),
-                None => return Ok(None),
-            }
+            paths = behind;
+            paths.extend(self.open(closed).await?);
+            check_count(paths.len())?;
+            count = LIVE_BATCH.min(2 * count);
         }
+        Ok(None)
     }
 
     /// The collection's name, if the entry at the path lives.
