@@ -33,6 +33,9 @@ pub const FACTS: Facts = Facts {
     ..Facts::of("elasticsearch", Stability::Unstable)
 };
 
+/// How the names of all indices begin.
+const PREFIX: &str = "part";
+
 /// What a node is made of.
 #[derive(Clone, Debug)]
 pub struct Distribution {
@@ -65,6 +68,6 @@ pub async fn start(node: &Shared<Node>, distribution: Distribution) -> Outcome<B
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let node: Arc<Node> = node.get(async || Node::start(distribution).await).await?;
     node.resume().await?;
-    let prefix = format!("part{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let prefix = format!("{PREFIX}{}", NEXT.fetch_add(1, Ordering::Relaxed));
     Ok(Box::new(Part { node, prefix }))
 }

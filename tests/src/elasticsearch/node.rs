@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use elasticsearch_reqwest::{Certificate, Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::Distribution;
 use super::installed::{self, Login, Place};
+use super::{Distribution, PREFIX};
 use crate::certificates::Certificates;
 use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
@@ -68,7 +68,15 @@ impl Node {
             Box::pin(async move { request.await.is_ok_and(|answer| answer.status().is_success()) })
         });
         let daemon = Daemon::start(command, &folder.path("log"), ready).await?;
-        Ok(Self { daemon, folder, port, certificates, client })
+        let node = Self { daemon, folder, port, certificates, client };
+        // it can't have any, and looks again for a place for all of them with each index
+        let without_replicas = json!({
+            "index_patterns": [format!("{PREFIX}*")],
+            "template": { "settings": { "number_of_replicas": 0 } },
+        });
+        let path = "_index_template/without_replicas";
+        node.ask(Method::PUT, path, Some(without_replicas)).await?;
+        Ok(node)
     }
 
     /// Has it run if a test that failed has left it stopped or held.

@@ -18,7 +18,7 @@ use crate::setups::Backend;
 const WRONG_PASSWORD: &str = "close sesame";
 
 /// A node that has just started and is asked much at once is slow.
-const TIMEOUT: &str = "timeout = \"20s\"\n";
+const TIMEOUT: &str = "timeout = \"60s\"\n";
 
 /// A node, and how the names of a test's indices begin there.
 pub(super) struct Part {

@@ -1,6 +1,6 @@
 //! Elasticsearch 9, without a password.
 
-use super::{Facts, RealBackend, Setup};
+use super::{RealBackend, Setup};
 use crate::elasticsearch::{Distribution, FACTS, GET_MANY, Node, start};
 use crate::shared::Shared;
 
@@ -17,8 +17,7 @@ pub(super) const SETUP: Setup = Setup {
         get_many: GET_MANY,
     }),
     python: Some("elasticsearch"),
-    // the three cases together make all of them
-    facts: Facts { collections_many: 72, ..FACTS },
+    facts: FACTS,
 };
 
 const DISTRIBUTION: Distribution = Distribution::elasticsearch("9.5.3", 21..=25);

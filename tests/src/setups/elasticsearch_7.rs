@@ -1,6 +1,6 @@
 //! Elasticsearch 7.17, the oldest that is supported.
 
-use super::{RealBackend, Setup};
+use super::{Facts, RealBackend, Setup, Variant};
 use crate::elasticsearch::{Distribution, FACTS, GET_MANY, Node, start};
 use crate::shared::Shared;
 
@@ -18,7 +18,15 @@ pub(super) const SETUP: Setup = Setup {
     }),
     // its client speaks to newer ones only
     python: None,
-    facts: FACTS,
+    facts: Facts { variant: Some(VARIANT), ..FACTS },
 };
 
 const DISTRIBUTION: Distribution = Distribution::elasticsearch("7.17.29", 11..=17);
+
+/// What it is asked for, its client and its answers are the same; it searches and parses
+/// by older code.
+const VARIANT: Variant = Variant {
+    of: "elasticsearch",
+    themes: &["admin", "listing", "missing", "values"],
+    faults: &["foreign_content", "get_many_cost"],
+};

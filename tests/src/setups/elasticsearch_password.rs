@@ -1,7 +1,7 @@
 //! Elasticsearch 9 with TLS that asks for a user and a password. It gives out no API keys:
 //! what it needs for them is in a module that Elastic's minimal distribution lacks.
 
-use super::{RealBackend, Setup};
+use super::{Facts, RealBackend, Setup, Variant};
 use crate::elasticsearch::{Distribution, FACTS, GET_MANY, Node, start};
 use crate::shared::Shared;
 
@@ -19,7 +19,14 @@ pub(super) const SETUP: Setup = Setup {
     }),
     // it stores what it stores without a password
     python: None,
-    facts: FACTS,
+    facts: Facts { variant: Some(VARIANT), ..FACTS },
 };
 
 const DISTRIBUTION: Distribution = Distribution::elasticsearch("9.5.3", 21..=25).secured();
+
+/// Only connections differ.
+const VARIANT: Variant = Variant {
+    of: "elasticsearch",
+    themes: &["admin", "missing"],
+    faults: &["down_at_start", "wrong_password", "get_many_cost"],
+};

@@ -6,7 +6,6 @@ mod disk;
 mod disk_power;
 mod disk_prefixed;
 mod dynamodb;
-mod dynamodb_prepared;
 mod elasticsearch;
 mod elasticsearch_7;
 mod elasticsearch_password;
@@ -72,7 +71,6 @@ pub const ALL: &[Setup] = &[
     elasticsearch_password::SETUP,
     opensearch::SETUP,
     dynamodb::SETUP,
-    dynamodb_prepared::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,
@@ -241,9 +239,46 @@ pub struct Facts {
     pub python_client_writes: bool,
     /// The most bytes of a text within a value where Python has made the collection.
     pub python_text_bytes_max: usize,
+    /// What is tested, where the setup differs from another one in a few things only;
+    /// nothing: everything.
+    pub variant: Option<Variant>,
+}
+
+/// The tests of a setup that differs from another one in a few things only.
+#[derive(Clone, Copy)]
+pub struct Variant {
+    /// The setup for which everything is tested.
+    pub of: &'static str,
+    /// The themes of the conformance suite that are about what differs.
+    pub themes: &'static [&'static str],
+    /// The faults that are about what differs.
+    pub faults: &'static [&'static str],
+}
+
+impl Variant {
+    /// What is tested, in a line of `BACKENDS.md`.
+    pub fn about(&self) -> String {
+        let quoted = |names: &[&str]| -> String {
+            let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            quoted.join(", ")
+        };
+        let Self { of, themes, faults } = self;
+        let (themes, faults) = (quoted(themes), quoted(faults));
+        format!("a variant of `{of}`: of the suite {themes} are run, of the faults {faults}")
+    }
 }
 
 impl Facts {
+    /// Whether the theme of the conformance suite is run.
+    pub fn runs_theme(&self, theme: &str) -> bool {
+        self.variant.is_none_or(|variant| variant.themes.contains(&theme))
+    }
+
+    /// Whether the fault is tried.
+    pub fn runs_fault(&self, fault: &str) -> bool {
+        self.variant.is_none_or(|variant| variant.faults.contains(&fault))
+    }
+
     /// How many entries a case works with that wants this many.
     pub fn many(&self, wanted: usize) -> usize {
         wanted.min(self.entries_many)
@@ -279,6 +314,7 @@ impl Facts {
             shares_backend: false,
             python_client_writes: false,
             python_text_bytes_max: usize::MAX,
+            variant: None,
         }
     }
 }

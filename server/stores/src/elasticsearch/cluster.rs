@@ -84,6 +84,11 @@ impl Answer {
         Self { status, body, writes: true }
     }
 
+    /// An answer that is a part of it.
+    pub(super) fn within(&self, status: u16, body: Bytes) -> Self {
+        Self { status, body, writes: self.writes }
+    }
+
     /// The body of an answer that is no refusal; nothing if what was asked about is not
     /// there.
     pub(super) fn found(self) -> Result<Option<Bytes>> {

@@ -4,11 +4,12 @@
 //! stores them. Reading by key sees what was written at once; what is listed is searched,
 //! and searches see what an index was told to show: `settings::Refresh` says when.
 //!
-//! `cluster.rs` is how nodes are asked; `reading.rs`, `changes.rs` and `search.rs` are
-//! what they are asked; `fault.rs` puts their refusals in our words.
+//! `cluster.rs` is how nodes are asked; `reading.rs`, `changes.rs`, `search.rs` and
+//! `collections.rs` are what they are asked; `fault.rs` puts their refusals in our words.
 
 mod changes;
 mod cluster;
+mod collections;
 mod document;
 mod fault;
 mod indices;
@@ -241,8 +242,8 @@ impl Store for ElasticsearchStore {
     }
 
     async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let place = self.listed(Place::all(&self.cluster, &self.names), page).await?;
-        place.collections(&self.names, page, self.clock.now()).await
+        let place = Place::of_prefix(&self.cluster, &self.names, page.prefix);
+        self.listed(place, page).await?.collections(&self.names, page, self.clock.now()).await
     }
 
     async fn delete_collection(&self, collection: &str) -> Result<bool> {
@@ -265,7 +266,9 @@ impl Store for ElasticsearchStore {
     }
 
     async fn check(&self) -> Result<()> {
-        let request = Request::new(Method::Head, self.names.pattern_path());
+        // any of our indices will do, there or not: who describes all takes long
+        let index = self.names.index("default_collection")?;
+        let request = Request::new(Method::Head, names::segment(&index).to_string());
         self.cluster.ask(&request).await?.found().map(drop)
     }
 }

@@ -11,6 +11,8 @@ const INDEX_BYTES_MAX: usize = 255;
 /// The longest name that is made; with the longest prefix it fits an index.
 const MADE_CHARS_MAX: usize = 200;
 const PREFIX_BYTES_MAX: usize = INDEX_BYTES_MAX - MADE_CHARS_MAX - "-".len();
+/// How made names of indices begin.
+const MADE_START: &str = "s_";
 /// The longest name of a document.
 const ID_BYTES_MAX: usize = 512;
 
@@ -26,9 +28,15 @@ impl Names {
         Self { prefix, sanitize }
     }
 
-    /// The pattern of all indices, as a segment of a path.
-    pub(super) fn pattern_path(&self) -> String {
-        format!("{}-*", segment(&self.prefix))
+    /// Patterns of the indices of all collections that begin so, as a segment of a path.
+    pub(super) fn patterns_path(&self, prefix: &str) -> String {
+        let pattern = |start: &str| format!("{}*", segment(&format!("{}-{start}", self.prefix)));
+        let made = pattern(MADE_START);
+        match self.sanitize {
+            Sanitize::Auto if prefix.is_empty() => pattern(""),
+            Sanitize::Auto if self.takes_start(prefix) => format!("{},{made}", pattern(prefix)),
+            Sanitize::Auto | Sanitize::V1 => made,
+        }
     }
 
     /// The index of a collection.
@@ -63,9 +71,13 @@ impl Names {
     /// Whether an index can have the collection's name, and none but its own. Indices
     /// are in lower case, and so are made names there.
     fn takes(&self, collection: &str) -> bool {
-        self.prefix.len() + "-".len() + collection.len() <= INDEX_BYTES_MAX
-            && collection.chars().all(is_index_char)
-            && !name::is_reserved(&collection.to_ascii_uppercase())
+        self.takes_start(collection) && !name::is_reserved(&collection.to_ascii_uppercase())
+    }
+
+    /// Whether the name of an index can begin so.
+    fn takes_start(&self, start: &str) -> bool {
+        self.prefix.len() + "-".len() + start.len() <= INDEX_BYTES_MAX
+            && start.chars().all(is_index_char)
     }
 }
 
@@ -128,6 +140,7 @@ mod tests {
     fn no_two_names_meet() {
         let names = names(Sanitize::Auto);
         let made = names.index("S_a").expect("a made name");
+        assert!(made.starts_with(&format!("kv_store-{MADE_START}")), "{made}");
         let made = made.strip_prefix("kv_store-").expect("the prefix").to_owned();
         let long = "x".repeat(300);
         let all = ["a", "A", "a b", "a_b", "S_a", "s_a", &made, "É", "é", &long, &long[..299], ":"];
@@ -157,6 +170,17 @@ mod tests {
             "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"
         );
         assert_eq!(names.index("H_a").expect_err("refused").kind(), Kind::InvalidCollection);
+    }
+
+    #[test]
+    fn patterns_have_all_that_begin_so() {
+        let all = names(Sanitize::Auto);
+        assert_eq!(all.patterns_path(""), "kv%5Fstore%2D*");
+        assert_eq!(all.patterns_path("a."), "kv%5Fstore%2Da%2E*,kv%5Fstore%2Ds%5F*");
+        for made in ["A", "a*", "a,b", &"a".repeat(300)] {
+            assert_eq!(all.patterns_path(made), "kv%5Fstore%2Ds%5F*", "{made}");
+        }
+        assert_eq!(names(Sanitize::V1).patterns_path("a"), "kv%5Fstore%2Ds%5F*");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is found by searching: listings, and what is to be removed.
+//! What is found by searching: a collection's keys, and what is to be removed.
 //!
 //! A page of keys begins behind the last key of the page before (`search_after`). Keys
 //! are unique and sorted by their bytes, so pages need no point in time to miss nothing:
@@ -11,11 +11,12 @@ use bytes::Bytes;
 use elasticsearch::http::Method;
 use kvgate_core::{Error, Kind, ListedKey, Page, PageRequest, Result, Timestamp};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::changes::Version;
-use super::cluster::{Cluster, Request};
+use super::cluster::{Answer, Cluster, Request};
 use super::names::{Names, segment};
 
 /// The most that a search may return (`index.max_result_window`).
@@ -23,10 +24,6 @@ const HITS_MAX: usize = 10_000;
 
 /// How many entries are looked for at once to be removed.
 const SWEEP_HITS: usize = 5_000;
-
-/// The most indices in which one collection is looked for: more than one only where the
-/// prefixes of several stores begin alike.
-const INDICES_OF_COLLECTION: usize = 100;
 
 /// How long a search waits before it is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -56,7 +53,22 @@ impl<'a> Place<'a> {
 
     /// All indices.
     pub(super) fn all(cluster: &'a Cluster, names: &Names) -> Self {
-        Self { cluster, path: names.pattern_path() }
+        Self::of_prefix(cluster, names, "")
+    }
+
+    /// The indices of all collections that begin so, and maybe of others.
+    pub(super) fn of_prefix(cluster: &'a Cluster, names: &Names, prefix: &str) -> Self {
+        Self { cluster, path: names.patterns_path(prefix) }
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Asks the cluster that it is in.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Answer> {
+        self.cluster.ask(request).await
     }
 
     /// Makes searches see everything that was written.
@@ -96,48 +108,6 @@ impl<'a> Place<'a> {
         Ok(Page::of_ordered(keys, limit, |listed| &listed.key))
     }
 
-    /// A page of the collections that hold a live entry.
-    pub(super) async fn collections(
-        &self,
-        names: &Names,
-        page: &PageRequest<'_>,
-        now: Timestamp,
-    ) -> Result<Page<String>> {
-        let limit = page.limit.min(HITS_MAX - 1);
-        let mut composite = json!({
-            "size": limit + 1,
-            "sources": [{ "name": { "terms": { "field": "collection" } } }],
-        });
-        if let std::ops::Bound::Excluded(last) = page.start() {
-            composite["after"] = json!({ "name": last });
-        }
-        let body = self
-            .search(&json!({
-                "size": 0,
-                "track_total_hits": false,
-                "query": { "bool": {
-                    "filter": [{ "prefix": { "collection": page.prefix } }],
-                    "must_not": [expired("lte", now)],
-                } },
-                "aggs": { "collections": { "composite": composite, "aggs": {
-                    "indices": { "terms": { "field": "_index", "size": INDICES_OF_COLLECTION } },
-                } } },
-            }))
-            .await?;
-        let Some(aggregations) = read::<Collections>(&body)?.aggregations else {
-            // there is no index yet
-            return Ok(Page::empty());
-        };
-        let found = aggregations.collections.buckets;
-        let next = (found.len() > limit).then(|| found[limit - 1].key.name.clone());
-        let ours = |bucket: &Bucket| {
-            let index = names.index(&bucket.key.name).ok();
-            bucket.indices.buckets.iter().any(|found| Some(&found.key) == index.as_ref())
-        };
-        let listed = found.into_iter().take(limit).filter(ours).map(|bucket| bucket.key.name);
-        Ok(Page { items: listed.collect(), next })
-    }
-
     /// Begins to find all entries that match the query.
     pub(super) async fn sweep(self, query: Value) -> Result<Sweep<'a>> {
         self.refresh().await?;
@@ -162,9 +132,25 @@ impl<'a> Place<'a> {
             .with("allow_no_indices", "true")
             .with("allow_partial_search_results", "false")
             .json(search.to_string());
+        self.found(&request, Ok).await
+    }
+
+    /// Searches these indices, which may be too many for a path.
+    pub(super) async fn search_in(&self, indices: &[String], search: &Value) -> Result<Bytes> {
+        let place = json!({
+            "index": indices,
+            "ignore_unavailable": true,
+            "allow_no_indices": true,
+            "allow_partial_search_results": false,
+        });
+        let lines = format!("{place}\n{search}\n");
+        self.found(&Request::new(Method::Post, "_msearch").lines(lines), only).await
+    }
+
+    async fn found(&self, request: &Request, inner: fn(Answer) -> Result<Answer>) -> Result<Bytes> {
         let until = Instant::now() + self.cluster.timeout();
         loop {
-            let answer = self.cluster.ask(&request).await?;
+            let answer = inner(self.cluster.ask(request).await?)?;
             // an index that somebody has just made can't be searched yet
             if answer.status == UNAVAILABLE && Instant::now() + PAUSE < until {
                 tokio::time::sleep(PAUSE).await;
@@ -174,6 +160,28 @@ impl<'a> Place<'a> {
             return Ok(found.unwrap_or_else(|| Bytes::from_static(br#"{"hits": {"hits": []}}"#)));
         }
     }
+}
+
+/// The answer of the one search of several.
+fn only(answer: Answer) -> Result<Answer> {
+    if answer.status != 200 {
+        return Ok(answer);
+    }
+    let Responses { responses: [response] } = read(&answer.body)?;
+    let body = answer.body.slice_ref(response.get().as_bytes());
+    let Response { status } = read(&body)?;
+    Ok(answer.within(status, body))
+}
+
+#[derive(Deserialize)]
+struct Responses<'a> {
+    #[serde(borrow)]
+    responses: [&'a RawValue; 1],
+}
+
+#[derive(Deserialize)]
+struct Response {
+    status: u16,
 }
 
 /// All entries that match a query, some at a time.
@@ -217,7 +225,8 @@ fn ascending(field: &str) -> Value {
     json!({ field: { "order": "asc", "unmapped_type": "keyword" } })
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T> {
+/// The answer to a search.
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a Bytes) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         let context = "the cluster answered a search in a way that nobody foresaw";
         Error::new(Kind::Internal, context).with_source(error)
@@ -272,36 +281,4 @@ impl<S> Hit<'_, S> {
         let version = Version { seq_no: self.seq_no, primary_term: self.primary_term };
         Victim { index: self.index, id: self.id, version }
     }
-}
-
-#[derive(Deserialize)]
-struct Collections {
-    #[serde(default)]
-    aggregations: Option<Aggregations>,
-}
-
-#[derive(Deserialize)]
-struct Aggregations {
-    collections: Buckets<Bucket>,
-}
-
-#[derive(Deserialize)]
-struct Buckets<B> {
-    buckets: Vec<B>,
-}
-
-#[derive(Deserialize)]
-struct Bucket {
-    key: CollectionKey,
-    indices: Buckets<IndexBucket>,
-}
-
-#[derive(Deserialize)]
-struct CollectionKey {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct IndexBucket {
-    key: String,
 }
