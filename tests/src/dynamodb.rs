@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use async_trait::async_trait;
@@ -13,7 +13,9 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::built::built;
 use crate::daemon::{Daemon, Ready};
 use crate::failure::{Failure, Outcome};
 use crate::ports;
@@ -28,19 +30,22 @@ const SECRET_ACCESS_KEY: &str = "kvgate-tests-secret";
 
 /// A running DynamoDB Local. It checks no signatures.
 pub struct DynamoDb {
+    // Fields are dropped in this order: it ends before its data.
     daemon: Daemon,
+    _data: TempDir,
     address: SocketAddr,
     /// A client of it.
     pub client: Client,
 }
 
 impl DynamoDb {
-    /// Starts one that keeps its data below the directory.
+    /// Starts one that keeps its log in the directory.
     pub async fn start(directory: &Path) -> Outcome<Self> {
-        let home = directory.to_owned();
-        std::fs::create_dir_all(home.join("data"))?;
+        std::fs::create_dir_all(directory)?;
+        let data = data()?;
+        let home = data.path().to_owned();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        let built = built()?;
+        let built = built("dynamodb", "classes/Main.class")?;
         let command = move || command(&built, address.port(), &home);
         let client = client(address);
         let asked = client.clone();
@@ -49,7 +54,7 @@ impl DynamoDb {
             Box::pin(async move { request.send().await.is_ok() })
         });
         let daemon = Daemon::start(command, &directory.join("log"), ready).await?;
-        Ok(Self { daemon, address, client })
+        Ok(Self { daemon, _data: data, address, client })
     }
 
     /// Makes a table with these keys, as others do it: without TTL.
@@ -69,17 +74,13 @@ impl DynamoDb {
     }
 }
 
-/// Where `tests/backends/install` has built it.
-fn built() -> Outcome<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = cache.or(home).ok_or_else(|| Failure::new("neither XDG_CACHE_HOME nor HOME"))?;
-    let built = cache.join("kvgate-backends/dynamodb");
-    if built.join("classes/Main.class").is_file() {
-        return Ok(built);
-    }
-    let built = built.display();
-    Err(Failure::new(format!("no server in {built}: run `tests/backends/install dynamodb`")))
+/// Where it keeps its data. It waits for the disk after each item, 20 ms and more, so this
+/// is no disk where the system has such a folder; the data outlives the process there too.
+fn data() -> Outcome<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("kvgate-tests-");
+    Ok(if memory.is_dir() { builder.tempdir_in(memory)? } else { builder.tempdir()? })
 }
 
 fn command(built: &Path, port: u16, home: &Path) -> Command {
@@ -90,7 +91,7 @@ fn command(built: &Path, port: u16, home: &Path) -> Command {
     // SQLite, which is no jar
     command.arg(format!("-Dsqlite4java.library.path={}", lib.display()));
     command.arg("-cp").arg(format!("{}:{}/*", classes.display(), lib.display()));
-    command.args(["Main", "-sharedDb", "-disableTelemetry", "-dbPath"]).arg(home.join("data"));
+    command.args(["Main", "-sharedDb", "-disableTelemetry", "-dbPath"]).arg(home);
     command.args(["-port", &port.to_string()]).current_dir(home);
     command
 }

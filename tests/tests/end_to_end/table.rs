@@ -5,8 +5,11 @@ use kvgate_tests::client::{entry, found};
 use kvgate_tests::dynamodb::{DynamoDb, TABLE};
 use kvgate_tests::failure::{Failure, Outcome, expect, expect_equal};
 use kvgate_tests::folder::Folder;
+use kvgate_tests::proxy::Proxy;
+use kvgate_tests::rpc_error::refused;
 use kvgate_tests::server::Server;
 use kvgate_tests::setups::Backend as _;
+use tonic::Code;
 
 /// A DynamoDB without any table.
 struct Scene {
@@ -133,5 +136,96 @@ async fn takes_many_large_items_at_once() -> Outcome {
         let is_same = found.as_deref() == Some(value.as_bytes());
         expect(is_same, format!("{key} came back as something else"))?;
     }
+    // they are more than an answer of a query has room for
+    expect_equal("ScanEntries", here.scan("").await?.len(), keys.len())?;
+    expect_equal("DeleteCollection", here.delete_collection().await?, true)?;
+    expect_equal("ListKeys", here.keys("", 0).await?, Vec::<String>::new())
+}
+
+/// What DynamoDB would refuse is not even sent to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_not_asked_for_what_it_does_not_take() -> Outcome {
+    let scene = Scene::set().await?;
+    let server = scene.start("").await?;
+    let client = server.client().await?;
+    let here = client.collection("", "c");
+    let name = |bytes: usize| "n".repeat(bytes);
+    let value = |bytes: usize| format!("{{\"\":\"{}\"}}", "v".repeat(bytes));
+    // names stand in the item too: there is room for this one beside short names only
+    let large = value(400 * 1024 - 3000);
+    let there = client.collection("", &name(2048));
+    there.put(&name(1024), "{}").await?;
+    here.put("key", large.clone()).await?;
+    scene.backend.stop().await?;
+    let key = name(1025);
+    let nowhere = client.collection("", &name(2049));
+    for (call, answer, reason, limit) in [
+        ("Get", here.get(&key).await.map(drop), "INVALID_KEY", "key_bytes_max"),
+        ("Put", here.put(&key, "{}").await, "INVALID_KEY", "key_bytes_max"),
+        ("Delete", here.delete(&key).await.map(drop), "INVALID_KEY", "key_bytes_max"),
+        ("Get", nowhere.get("k").await.map(drop), "INVALID_COLLECTION", "collection_bytes_max"),
+        ("Put", nowhere.put("k", "{}").await, "INVALID_COLLECTION", "collection_bytes_max"),
+        ("Put", here.put("key", value(400 * 1024)).await, "VALUE_TOO_LARGE", "value_bytes_max"),
+        ("Put", there.put(&name(1024), large).await, "VALUE_TOO_LARGE", "item_bytes_max"),
+    ] {
+        let error = refused(answer, call, Code::InvalidArgument, reason)?;
+        error.expect_metadata("limit_name", limit)?;
+    }
     Ok(())
+}
+
+/// Batches are as large as DynamoDB takes them; a delete, which is to tell what was there,
+/// can't be in one.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_asked_as_seldom_as_can_be() -> Outcome {
+    let scene = Scene::set().await?;
+    let proxy = Proxy::start(scene.backend.address()).await?;
+    let settings = scene.backend.behind(proxy.address()).unwrap_or_default();
+    // nobody else asks in between
+    let quiet = "health_interval = \"1h\"\n";
+    let store = format!("[stores.main]\ntype = \"dynamodb\"\ntimeout = \"20s\"\n{settings}");
+    let server = scene.folder.start(&format!("{quiet}{store}")).await?;
+    let here = server.client().await?.collection("", "c");
+    here.put("key", "{}").await?;
+    let keys: Vec<String> = (0..1000).map(|number| format!("key-{number}")).collect();
+    let twice: Vec<&String> = keys.iter().chain(&keys).collect();
+    let mut asked = proxy.round_trips();
+    let mut cost = || {
+        let before = std::mem::replace(&mut asked, proxy.round_trips());
+        asked - before
+    };
+    here.put_many(twice.iter().map(|key| entry(*key, "{}")).collect()).await?;
+    expect_equal("round trips of PutMany", cost(), 1000 / 25)?;
+    here.get_many(&twice).await?;
+    expect_equal("round trips of GetMany", cost(), 1000 / 100)?;
+    expect_equal("keys", here.list_keys("", 1000, "").await?.keys.len(), 1000)?;
+    expect_equal("round trips of ListKeys", cost(), 1)?;
+    here.delete_many(&keys[..100]).await?;
+    expect_equal("round trips of DeleteMany of 100", cost(), 100)
+}
+
+/// Credentials and region are found where the tools of AWS look for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_reached_as_the_machine_is_set_up() -> Outcome {
+    let scene = Scene::set().await?;
+    let settings = scene.backend.settings();
+    let settings = settings.lines().filter(|line| !line.starts_with("aws_"));
+    let store: String = settings.map(|line| format!("{line}\n")).collect();
+    scene.folder.configure(&format!("[stores.main]\ntype = \"dynamodb\"\n{store}"))?;
+    let profiles = scene.folder.path("profiles").display().to_string();
+    std::fs::write(&profiles, "[kv]\naws_access_key_id = kv\naws_secret_access_key = secret\n")?;
+    let file = scene.folder.configuration().display().to_string();
+    // no machine of AWS is asked
+    let nothing = ("AWS_EC2_METADATA_DISABLED", "true");
+    let environment = [nothing, ("AWS_ACCESS_KEY_ID", "kv"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let profile =
+        [nothing, ("AWS_SHARED_CREDENTIALS_FILE", profiles.as_str()), ("AWS_PROFILE", "kv")];
+    for variables in [environment, profile] {
+        let checked = scene.folder.run_with(&["check", "--connect", &file], &variables).await?;
+        expect_equal(checked.output, checked.code, Some(0))?;
+    }
+    let none = [nothing, ("AWS_SHARED_CREDENTIALS_FILE", "none"), ("AWS_CONFIG_FILE", "none")];
+    let checked = scene.folder.run_with(&["check", "--connect", &file], &none).await?;
+    let said = "there are no credentials for DynamoDB to be had";
+    expect(checked.output.contains(said) && checked.code != Some(0), checked.output)
 }

@@ -14,7 +14,7 @@ use kvgate_core::{Error, Kind, Result};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::item::{COLLECTION, KEY, TTL};
-use crate::aws::{Requests, Service};
+use crate::aws::{Attempts, Requests, Service};
 
 /// How long a new table may take until it can be used.
 const MAKING_MAX: Duration = Duration::from_mins(1);
@@ -71,8 +71,9 @@ impl Table {
         E: ProvideErrorMetadata,
     {
         let client = self.client.get_or_try_init(async || {
-            let config = self.service.load().await?;
-            Ok::<_, Error>(Client::new(&config))
+            let shared = self.service.load().await?;
+            let config = aws_sdk_dynamodb::config::Builder::from(&shared);
+            Ok::<_, Error>(Client::from_conf(config.interceptor(Attempts).build()))
         });
         let client = client.await?;
         self.make_ready(client).await?;
