@@ -13,7 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::wait::{until_boxed, within_boxed};
 
 /// How long a server may take to start: some are whole Java applications.
-const START_PATIENCE: Duration = Duration::from_mins(3);
+const START_PATIENCE: Duration = Duration::from_mins(5);
 
 /// A server that can be stopped and started again. Dropping it kills it.
 pub struct Daemon {
@@ -50,6 +50,12 @@ impl Daemon {
             Failure::from(error).within(format!("starting {} ({hint})", program.display()))
         })?;
         *self.child() = Some(child);
+        self.until_ready().await
+    }
+
+    /// Waits until it is ready.
+    pub async fn until_ready(&self) -> Outcome {
+        let program = (self.command)().get_program().to_owned();
         let what = format!("{} is ready", program.display());
         let ready = within_boxed(START_PATIENCE, what, || {
             Box::pin(async {

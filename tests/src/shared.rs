@@ -34,7 +34,8 @@ impl<B> Shared<B> {
                 Ok(backend)
             }
             Err(failure) => {
-                *running = Err(failure.to_string());
+                // the whole of it once is enough: it may have a log in it
+                *running = Err("a test before has failed to start the backend".to_owned());
                 Err(failure)
             }
         }

@@ -79,9 +79,14 @@ impl Node {
         Ok(node)
     }
 
-    /// Has it run if a test that failed has left it stopped or held.
+    /// Has it run if a test that failed has left it stopped, held or starting.
     pub async fn resume(&self) -> Outcome {
-        if self.daemon.is_started() { self.signal(Signal::CONT) } else { self.restart().await }
+        if !self.daemon.is_started() {
+            return self.restart().await;
+        }
+        // there is no process to tell of until it has begun to start
+        drop(self.signal(Signal::CONT));
+        self.daemon.until_ready().await
     }
 
     pub(super) async fn stop(&self) -> Outcome {

@@ -49,7 +49,8 @@ async fn listings_see_what_refresh_says() -> Outcome {
     let stores = ["never", "on_write", "on_list", "wait_for"].map(|refresh| {
         format!("[stores.{refresh}]\ntype = 'elasticsearch'\nrefresh = '{refresh}'\n{settings}")
     });
-    let server = folder.start(&stores.concat()).await?;
+    let stores = format!("default_store = \"never\"\n{}", stores.concat());
+    let server = folder.start(&stores).await?;
     let client = server.client().await?;
     let of = |store: &str| client.collection(store, "c");
     let listed = async |there: Collection| there.sorted_keys("").await;
