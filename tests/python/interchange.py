@@ -11,12 +11,15 @@ import os
 import sys
 from pathlib import Path
 
+import hvac
 from glide import (
     GlideClientConfiguration,
     GlideClusterClientConfiguration,
     NodeAddress,
 )
 from key_value.aio.stores.disk import DiskStore, MultiDiskStore
+from key_value.aio.stores.dynamodb import DynamoDBStore
+from key_value.aio.stores.elasticsearch import ElasticsearchStore
 from key_value.aio.stores.filetree import (
     FileTreeStore,
     FileTreeV1CollectionSanitizationStrategy,
@@ -29,9 +32,11 @@ from key_value.aio.stores.keyring.store import (
 )
 from key_value.aio.stores.memcached import MemcachedStore
 from key_value.aio.stores.mongodb import MongoDBStore
+from key_value.aio.stores.opensearch import OpenSearchStore
 from key_value.aio.stores.redis import RedisStore
 from key_value.aio.stores.s3 import S3Store
 from key_value.aio.stores.valkey import ValkeyStore
+from key_value.aio.stores.vault import VaultStore
 
 # How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
 # own default is 250.
@@ -58,6 +63,18 @@ def open_filetree_v1(directory: str):
         key_sanitization_strategy=FileTreeV1KeySanitizationStrategy(path),
         collection_sanitization_strategy=FileTreeV1CollectionSanitizationStrategy(path),
     )
+
+
+def open_elasticsearch(url: str, index_prefix: str):
+    return ElasticsearchStore(url=url, index_prefix=index_prefix)
+
+
+def open_opensearch(url: str, index_prefix: str):
+    return OpenSearchStore(url=url, index_prefix=index_prefix)
+
+
+def open_dynamodb(**settings: str):
+    return DynamoDBStore(**settings)
 
 
 def open_keyring(dbus_address: str, v1: bool = False):
@@ -103,12 +120,20 @@ def open_valkey_cluster(host: str, port: int):
     )
 
 
+def open_vault(url: str, token: str, verify: str | bool):
+    # the store itself has no setting for the authority
+    return VaultStore(client=hvac.Client(url=url, token=token, verify=verify))
+
+
 # Each opens a store over what `at` says; a directory need not exist.
 OPEN = {
     "disk": open_disk,
     "multidisk": open_multidisk,
     "filetree": open_filetree,
     "filetree_v1": open_filetree_v1,
+    "elasticsearch": open_elasticsearch,
+    "opensearch": open_opensearch,
+    "dynamodb": open_dynamodb,
     "keyring": open_keyring,
     "memcached": open_memcached,
     "mongodb": open_mongodb,
@@ -116,6 +141,7 @@ OPEN = {
     "s3": open_s3,
     "valkey": open_valkey,
     "valkey_cluster": open_valkey_cluster,
+    "vault": open_vault,
 }
 
 

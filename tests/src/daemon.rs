@@ -13,7 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::wait::{until_boxed, within_boxed};
 
 /// How long a server may take to start: some are whole Java applications.
-const START_PATIENCE: Duration = Duration::from_mins(3);
+const START_PATIENCE: Duration = Duration::from_mins(5);
 
 /// A server that can be stopped and started again. Dropping it kills it.
 pub struct Daemon {
@@ -50,6 +50,12 @@ impl Daemon {
             Failure::from(error).within(format!("starting {} ({hint})", program.display()))
         })?;
         *self.child() = Some(child);
+        self.until_ready().await
+    }
+
+    /// Waits until it is ready.
+    pub async fn until_ready(&self) -> Outcome {
+        let program = (self.command)().get_program().to_owned();
         let what = format!("{} is ready", program.display());
         let ready = within_boxed(START_PATIENCE, what, || {
             Box::pin(async {
@@ -63,6 +69,16 @@ impl Daemon {
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
             failure.within(format!("starting {}, with the log:\n{log}", program.display()))
         })
+    }
+
+    /// Whether it was started and not stopped since.
+    pub fn is_started(&self) -> bool {
+        self.child().is_some()
+    }
+
+    /// Its process; nothing after a stop.
+    pub fn process(&self) -> Option<Pid> {
+        self.child().as_ref().map(Pid::from_child)
     }
 
     /// Stops it and waits for its end.
@@ -84,8 +100,8 @@ impl Daemon {
     }
 
     fn signal(&self, signal: Signal) -> Outcome {
-        match self.child().as_ref() {
-            Some(child) => Ok(kill_process(Pid::from_child(child), signal)?),
+        match self.process() {
+            Some(process) => Ok(kill_process(process, signal)?),
             None => Err(Failure::new("the backend is not running")),
         }
     }

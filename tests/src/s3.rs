@@ -1,16 +1,15 @@
 //! Servers that speak S3.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use futures::future::BoxFuture;
 
-use crate::built::built;
 use crate::daemon::{Daemon, Ready};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::ports;
 
 /// The bucket of the tests.
@@ -57,7 +56,7 @@ impl S3 {
 
 /// `MinIO` with one drive.
 pub fn minio(address: SocketAddr, data: &Path) -> Outcome<Command> {
-    let mut command = Command::new(built("minio", "minio")?.join("minio"));
+    let mut command = Command::new(installed("minio")?);
     command.args(["server", "--quiet", "--address", &address.to_string()]).arg(data);
     command.env("MINIO_ROOT_USER", ACCESS_KEY_ID).env("MINIO_ROOT_PASSWORD", SECRET_ACCESS_KEY);
     command.env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off").env("HOME", data);
@@ -66,10 +65,24 @@ pub fn minio(address: SocketAddr, data: &Path) -> Outcome<Command> {
 
 /// versitygw, which keeps objects as files.
 pub fn versitygw(address: SocketAddr, data: &Path) -> Outcome<Command> {
-    let mut command = Command::new(built("versitygw", "versitygw")?.join("versitygw"));
+    let mut command = Command::new(installed("versitygw")?);
     command.args(["--quiet", "--keep-alive", "--port", &address.to_string(), "posix"]).arg(data);
     command.env("ROOT_ACCESS_KEY", ACCESS_KEY_ID).env("ROOT_SECRET_KEY", SECRET_ACCESS_KEY);
     Ok(command)
+}
+
+/// Where `tests/backends/install` has put a program.
+fn installed(program: &str) -> Outcome<PathBuf> {
+    let cache = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => std::env::home_dir().ok_or_else(|| Failure::new("no home"))?.join(".cache"),
+    };
+    let path = cache.join("kvgate-backends").join(program).join(program);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let place = path.display();
+    Err(Failure::new(format!("there is no {place}: run `tests/backends/install {program}`")))
 }
 
 fn client(address: SocketAddr) -> Client {

@@ -30,7 +30,11 @@ fn table() -> Outcome<String> {
     for setup in ALL {
         if let Some(backend) = &setup.backend {
             let cost = cost(backend.get_many);
-            writeln!(table, "| `{}` | {} | {cost} |", setup.name, backend.about)?;
+            let about = match setup.facts.variant {
+                Some(variant) => format!("{}; {}", backend.about, variant.about()),
+                None => backend.about.to_owned(),
+            };
+            writeln!(table, "| `{}` | {about} | {cost} |", setup.name)?;
         }
     }
     Ok(table)

@@ -40,6 +40,9 @@ fn trials(setup: &'static Setup, runtime: &Arc<Runtime>) -> Vec<Trial> {
     let shared = Arc::new(Shared { setup, running: OnceCell::new() });
     let mut trials = Vec::new();
     for (theme, cases) in cases::all() {
+        if !setup.facts.runs_theme(theme) {
+            continue;
+        }
         for case in cases {
             let name = format!("{}::{theme}::{}", setup.name, case.name);
             let collection = format!("{theme}.{}", case.name);

@@ -164,7 +164,8 @@ fn replace_runs(name: &str, allowed: impl Fn(char) -> bool) -> String {
     if replaced.len() == 1 && in_run { String::new() } else { replaced }
 }
 
-fn sha256_hex(name: &str) -> String {
+/// The SHA-256 of a name, in hexadecimal.
+pub fn sha256_hex(name: &str) -> String {
     use std::fmt::Write;
     Sha256::digest(name.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a String takes all that is written to it");

@@ -13,8 +13,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use kvgate_core::{BackendUrl, Error, Kind, Result, Secret};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -144,13 +149,17 @@ impl Service {
         let name = self.name;
         if let Some(cause) = credentials_error(error) {
             let context = format!("there are no credentials for {name} to be had: {cause}");
-            return (Error::new(kind_of_credentials_error(cause), context), false);
+            let kind = kind_of_credentials_error(cause);
+            // who hands them out may have failed between two attempts
+            return (Error::new(kind, context), kind == Kind::Unavailable);
         }
         let unavailable = |context: String| (Error::new(Kind::Unavailable, context), true);
         match error {
             SdkError::ServiceError(refusal) => {
                 let status = refusal.raw().status().as_u16();
-                self.refusal(refusal.err().code(), refusal.err().message(), status)
+                let (code, message) = (refusal.err().code(), refusal.err().message());
+                let (error, was_sent) = self.refusal(code, message, status);
+                (error, was_sent || refusal.raw().extension::<Unclear>().is_some())
             }
             SdkError::TimeoutError(_) => {
                 unavailable(format!("{name} did not answer within {:?}", self.timeout))
@@ -186,6 +195,45 @@ impl Service {
     }
 }
 
+/// Watches the attempts at a request. The client sends it again by itself, and the answer to
+/// the last attempt does not tell what became of those before.
+#[derive(Debug)]
+pub(crate) struct Attempts;
+
+/// On an answer: an attempt before may have done what it was sent for.
+#[derive(Clone, Copy, Debug)]
+struct Unclear;
+
+impl Storable for Unclear {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn modify_before_attempt_completion(
+        &self,
+        context: &mut FinalizerInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        state: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let was_unclear = state.load::<Unclear>().is_some();
+        let mut is_refused = false;
+        if let Some(answer) = context.response_mut() {
+            is_refused = answer.status().is_client_error();
+            if was_unclear {
+                answer.add_extension(Unclear);
+            }
+        }
+        if !is_refused {
+            state.interceptor_state().store_put(Unclear);
+        }
+        Ok(())
+    }
+}
+
 /// Codes of those whom a service does not let in; some come with status 400.
 const NOT_ALLOWED: [&str; 8] = [
     "AccessDeniedException",
@@ -199,7 +247,7 @@ const NOT_ALLOWED: [&str; 8] = [
 ];
 
 /// Whether a refusal says that the request did not happen for want of capacity.
-fn is_throttling(code: &str) -> bool {
+pub(crate) fn is_throttling(code: &str) -> bool {
     [
         "LimitExceededException",
         "ProvisionedThroughputExceededException",
@@ -309,13 +357,34 @@ impl GivenUp {
     }
 }
 
+/// Growing pauses between attempts at what a service leaves undone for want of capacity.
+#[cfg(feature = "dynamodb")]
+#[derive(Default)]
+pub(crate) struct Pauses(u32);
+
+#[cfg(feature = "dynamodb")]
+impl Pauses {
+    /// How many there are: a bit more than three seconds.
+    const MAX: u32 = 6;
+
+    /// Waits; false if it was long enough.
+    pub(crate) async fn pause(&mut self) -> bool {
+        if self.0 == Self::MAX {
+            return false;
+        }
+        tokio::time::sleep(PAUSE * 2_u32.pow(self.0)).await;
+        self.0 += 1;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn service(endpoint_url: Option<&str>) -> Service {
         Service {
-            name: "S3",
+            name: "DynamoDB",
             region_name: None,
             endpoint_url: endpoint_url.map(|url| url.to_owned().into()),
             credentials: None,

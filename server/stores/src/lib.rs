@@ -15,6 +15,10 @@ use serde_json::Value;
 mod aws;
 #[cfg(feature = "disk")]
 pub mod disk;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+#[cfg(feature = "elasticsearch")]
+pub mod elasticsearch;
 #[cfg(feature = "filetree")]
 pub mod filetree;
 #[cfg(feature = "keyring")]
@@ -31,6 +35,8 @@ pub mod mongodb;
 pub mod multidisk;
 #[cfg(feature = "null")]
 pub mod null;
+#[cfg(feature = "opensearch")]
+pub mod opensearch;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
 #[cfg(feature = "redis")]
@@ -45,6 +51,8 @@ pub mod simple;
 mod tls;
 #[cfg(feature = "valkey")]
 pub mod valkey;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 /// A type of store as the configuration names it.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +199,33 @@ pub static STORE_TYPES: &[StoreType] = &[
         adapter: adapter!("rocksdb", rocksdb::Config),
     },
     StoreType {
+        word: "elasticsearch",
+        title: "Elasticsearch",
+        summary: "documents in Elasticsearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Elasticsearch 9.5 and 7.17 and py-key-value-aio 0.5.0",
+        adapter: adapter!("elasticsearch", elasticsearch::Config),
+    },
+    StoreType {
+        word: "opensearch",
+        title: "OpenSearch",
+        summary: "documents in OpenSearch, an index for each collection",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "OpenSearch 3.8 and py-key-value-aio 0.5.0",
+        adapter: adapter!("opensearch", opensearch::Config),
+    },
+    StoreType {
+        word: "dynamodb",
+        title: "DynamoDB",
+        summary: "items in a table of Amazon DynamoDB",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "DynamoDB Local 3.3 and py-key-value-aio 0.5.0",
+        adapter: adapter!("dynamodb", dynamodb::Config),
+    },
+    StoreType {
         word: "keyring",
         title: "Keyring",
         summary: "the system's keyring (Secret Service, Windows Credential Manager, macOS keychain)",
@@ -245,5 +280,14 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "Valkey 8.0 and py-key-value-aio 0.5.0",
         adapter: adapter!("valkey", valkey::Config),
+    },
+    StoreType {
+        word: "vault",
+        title: "Vault",
+        summary: "secrets in a KV version 2 engine of HashiCorp Vault",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Vault 1.21.2 and py-key-value-aio 0.5.0",
+        adapter: adapter!("vault", vault::Config),
     },
 ];

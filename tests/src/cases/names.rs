@@ -37,19 +37,29 @@ fn keys(context: &Context) -> Vec<String> {
     taken(context, odd::names(odd::KEY_CHARACTERS), context.limits.key_bytes_max)
 }
 
-/// The names that the setup takes, for use as collections.
-fn collections(context: &Context) -> Vec<String> {
+/// The names that the setup takes, for use as collections. Where these are too many the
+/// three cases, which are told apart by `which`, take others of them.
+fn collections(context: &Context, which: usize) -> Vec<String> {
     let bytes_max = context.limits.collection_bytes_max;
     let mut names = taken(context, odd::names(odd::COLLECTION_CHARACTERS), bytes_max);
     names.retain(|name| !(context.setup.facts.refuses_collection)(name));
-    names
+    let step = names.len().div_ceil(context.setup.facts.collections_many);
+    names.into_iter().skip(which % step).step_by(step).collect()
 }
 
 fn taken(context: &Context, names: Vec<String>, bytes_max: i64) -> Vec<String> {
-    let fits = |name: &str| {
-        bytes_max == 0 || i64::try_from(name.len()).is_ok_and(|size| size <= bytes_max)
-    };
-    names.into_iter().filter(|name| context.takes(name) && fits(name)).collect()
+    names.into_iter().filter(|name| context.takes(name) && fits(name, bytes_max)).collect()
+}
+
+/// Whether a name is within a limit, if there is one.
+fn fits(name: &str, bytes_max: i64) -> bool {
+    bytes_max == 0 || i64::try_from(name.len()).is_ok_and(|size| size <= bytes_max)
+}
+
+/// The keys in an odd collection: one, and the collection's own name if it can be a key.
+fn keys_in<'a>(context: &Context, name: &'a str) -> Vec<&'a str> {
+    let own = fits(name, context.limits.key_bytes_max).then_some(name);
+    std::iter::once("key").chain(own).collect()
 }
 
 /// A value that no other name has.
@@ -151,17 +161,18 @@ async fn odd_keys_are_listed(context: Context) -> Outcome {
 }
 
 async fn odd_collections(context: Context) -> Outcome {
-    let collections = collections(&context);
+    let collections = collections(&context, 0);
     put_in_each(&context, &collections).await?;
     for (index, name) in collections.iter().enumerate() {
         let place = context.here.beside(name);
-        for key in ["key", name.as_str()] {
+        for key in keys_in(&context, name) {
             let found = place.value(key).await?;
             context.expect_value(place.describe("Get", &key), found, &value_of(name))?;
         }
         expect_equal(place.describe("Get", &"none"), place.get("none").await?, None)?;
         if context.capabilities.list_keys && index % step(&context, &collections) == 0 {
-            let mut expected = vec!["key".to_owned(), name.clone()];
+            let mut expected: Vec<_> =
+                keys_in(&context, name).into_iter().map(str::to_owned).collect();
             expected.sort_unstable();
             expected.dedup();
             let call = place.describe("ListKeys", &"");
@@ -180,18 +191,18 @@ async fn odd_collections(context: Context) -> Outcome {
     Ok(())
 }
 
-/// Puts into each collection an entry under one key and one under its name.
+/// Puts into each collection an entry under each of its keys.
 async fn put_in_each(context: &Context, collections: &[String]) -> Outcome {
     for name in collections {
         let place = context.here.beside(name);
-        let entries = ["key", name.as_str()].map(|key| entry(key, value_of(name)));
-        place.put_many(entries.to_vec()).await?;
+        let keys = keys_in(context, name).into_iter();
+        place.put_many(keys.map(|key| entry(key, value_of(name))).collect()).await?;
     }
     Ok(())
 }
 
 async fn odd_collections_are_listed(context: Context) -> Outcome {
-    let mut collections = collections(&context);
+    let mut collections = collections(&context, 1);
     put_in_each(&context, &collections).await?;
     collections.sort_unstable();
     for prefix in ["", "*", "%", "a", "a/", "..", "S_", "::", "[", "É", "-", " "] {
@@ -205,7 +216,7 @@ async fn odd_collections_are_listed(context: Context) -> Outcome {
 }
 
 async fn odd_collections_are_removed(context: Context) -> Outcome {
-    let collections = collections(&context);
+    let collections = collections(&context, 2);
     put_in_each(&context, &collections).await?;
     for (index, name) in collections.iter().enumerate().step_by(step(&context, &collections)) {
         let place = context.here.beside(name);
@@ -299,24 +310,35 @@ async fn refused_names(context: Context) -> Outcome {
     Ok(())
 }
 
-/// Names that are longer than the store takes are refused, for reading too.
+/// Names that are longer than the store takes are refused by the limit's name, for reading
+/// too.
 async fn over_the_limits(context: Context) -> Outcome {
     let (here, limits) = (&context.here, context.limits);
     let too_long = |limit: i64| usize::try_from(limit).map(|limit| "n".repeat(limit + 1));
     if limits.key_bytes_max > 0 {
         let key = too_long(limits.key_bytes_max)?;
-        refused(here.put(&key, "{}").await, "Put", Code::InvalidArgument, "INVALID_KEY")?;
-        refused(here.get(&key).await, "Get", Code::InvalidArgument, "INVALID_KEY")?;
-        refused(here.delete(&key).await, "Delete", Code::InvalidArgument, "INVALID_KEY")?;
+        let many = here.get_many(&["key", &key]).await.map(drop);
+        for (call, answer) in [
+            ("Put", here.put(&key, "{}").await),
+            ("Get", here.get(&key).await.map(drop)),
+            ("GetMany", many),
+            ("Delete", here.delete(&key).await.map(drop)),
+        ] {
+            let error = refused(answer, call, Code::InvalidArgument, "INVALID_KEY")?;
+            error.expect_metadata("limit_name", "key_bytes_max")?;
+        }
     }
     if limits.collection_bytes_max > 0 {
         let there = here.beside(&too_long(limits.collection_bytes_max)?);
-        let reason = "INVALID_COLLECTION";
-        refused(there.put("key", "{}").await, "Put", Code::InvalidArgument, reason)?;
-        refused(there.get("key").await, "Get", Code::InvalidArgument, reason)?;
-        refused(there.delete("key").await, "Delete", Code::InvalidArgument, reason)?;
-        let listed = there.keys("", 0).await;
-        refused(listed, "ListKeys", Code::InvalidArgument, reason)?;
+        for (call, answer) in [
+            ("Put", there.put("key", "{}").await),
+            ("Get", there.get("key").await.map(drop)),
+            ("Delete", there.delete("key").await.map(drop)),
+            ("ListKeys", there.keys("", 0).await.map(drop)),
+        ] {
+            let error = refused(answer, call, Code::InvalidArgument, "INVALID_COLLECTION")?;
+            error.expect_metadata("limit_name", "collection_bytes_max")?;
+        }
     }
     Ok(())
 }

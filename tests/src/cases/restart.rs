@@ -78,11 +78,13 @@ async fn kill_during_writers(context: Context) -> Outcome {
     });
     let killer = async {
         let enough = context.many(1_000);
-        until(format!("{enough} writes are acknowledged"), async || {
+        let written = until(format!("{enough} writes are acknowledged"), async || {
             Ok((count() >= enough).then_some(()))
         })
-        .await?;
-        context.running.kill()
+        .await;
+        // in any case, or else the writers never end
+        context.running.kill()?;
+        written
     };
     let (_, outcome) = futures::future::join(join_all(writers), killer).await;
     outcome?;
@@ -118,12 +120,13 @@ async fn kill_during_replacement(context: Context) -> Outcome {
         }
     });
     let killer = async {
-        until("every key is replaced five times", async || {
+        let replaced = until("every key is replaced five times", async || {
             let rounds = rounds.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(rounds.iter().all(|round| *round >= 5).then_some(()))
         })
-        .await?;
-        context.running.kill()
+        .await;
+        context.running.kill()?;
+        replaced
     };
     let (_, outcome) = futures::future::join(join_all(writers), killer).await;
     outcome?;

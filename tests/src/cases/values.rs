@@ -168,12 +168,18 @@ async fn around_file_size(context: Context) -> Outcome {
     Ok(())
 }
 
+/// Values that are easily changed on the way; the first that a store takes will do.
+const ODD: &[&str] = &[
+    r#"{ "b":1.0,"a":18446744073709551616,"a":"\ud800" }"#,
+    r#"{ "b":1.0,"a":1,"a":"é" }"#,
+    r#"{ "b":1.0,"a":18446744073709551616,"c":"\ud800" }"#,
+];
+
 /// `GetMany`, `Ttl`, the streams and the scan return what `Get` does.
 async fn every_call(context: Context) -> Outcome {
     let here = &context.here;
-    let odd = r#"{ "b":1.0,"a":18446744073709551616,"a":"\ud800" }"#;
-    let value = if context.takes_value(odd) { odd } else { r#"{ "b":1.0,"a":1,"a":"é" }"# };
-    let value = Bytes::from_static(value.as_bytes());
+    let odd = ODD.iter().copied().find(|text| context.takes_value(text)).unwrap_or("{}");
+    let value = Bytes::from_static(odd.as_bytes());
     here.put("key", value.clone()).await?;
     let check =
         |call: &str, found| context.expect_value(here.describe(call, &"key"), found, &value);

@@ -5,6 +5,10 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod dynamodb;
+mod elasticsearch;
+mod elasticsearch_7;
+mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
 mod keyring;
@@ -17,6 +21,7 @@ mod memory_prefixed;
 mod mongodb;
 mod multidisk;
 mod null;
+mod opensearch;
 mod redis;
 mod redis_cluster;
 mod redis_mtls;
@@ -32,6 +37,8 @@ mod s3_versitygw;
 mod simple;
 mod valkey;
 mod valkey_cluster;
+mod vault;
+mod vault_raft;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -59,6 +66,11 @@ pub const ALL: &[Setup] = &[
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb_small::SETUP,
+    elasticsearch::SETUP,
+    elasticsearch_7::SETUP,
+    elasticsearch_password::SETUP,
+    opensearch::SETUP,
+    dynamodb::SETUP,
     keyring::SETUP,
     memcached::SETUP,
     memcached_hosts::SETUP,
@@ -75,6 +87,8 @@ pub const ALL: &[Setup] = &[
     s3_versitygw::SETUP,
     valkey::SETUP,
     valkey_cluster::SETUP,
+    vault::SETUP,
+    vault_raft::SETUP,
 ];
 
 /// One way to run a store.
@@ -184,6 +198,7 @@ impl Place<'_> {
 
 /// What is special about a setup.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "a list of independent facts")]
 pub struct Facts {
     /// The store's type, as the server reports it.
     pub store_type: &'static str,
@@ -210,12 +225,60 @@ pub struct Facts {
     /// The most entries that a case works with to have many: fewer for a backend that
     /// takes long for each.
     pub entries_many: usize,
+    /// The most odd collections that a case makes: fewer for a backend that takes long to
+    /// make one.
+    pub collections_many: usize,
     /// The most bytes of a value that a case puts to have a large one, for the same
     /// reason: what the store refuses stands in its limits.
     pub value_bytes_large: usize,
+    /// Whether the backend takes so long to start that the tests of one process share
+    /// one, which each has a part of: those that stop it take turns.
+    pub shares_backend: bool,
+    /// Whether Python hands its client values and not text: that writes them without
+    /// spaces and in UTF-8, half of a surrogate pair too, and `NaN` not at all.
+    pub python_client_writes: bool,
+    /// The most bytes of a text within a value where Python has made the collection.
+    pub python_text_bytes_max: usize,
+    /// What is tested, where the setup differs from another one in a few things only;
+    /// nothing: everything.
+    pub variant: Option<Variant>,
+}
+
+/// The tests of a setup that differs from another one in a few things only.
+#[derive(Clone, Copy)]
+pub struct Variant {
+    /// The setup for which everything is tested.
+    pub of: &'static str,
+    /// The themes of the conformance suite that are about what differs.
+    pub themes: &'static [&'static str],
+    /// The faults that are about what differs.
+    pub faults: &'static [&'static str],
+}
+
+impl Variant {
+    /// What is tested, in a line of `BACKENDS.md`.
+    pub fn about(&self) -> String {
+        let quoted = |names: &[&str]| -> String {
+            let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            quoted.join(", ")
+        };
+        let Self { of, themes, faults } = self;
+        let (themes, faults) = (quoted(themes), quoted(faults));
+        format!("a variant of `{of}`: of the suite {themes} are run, of the faults {faults}")
+    }
 }
 
 impl Facts {
+    /// Whether the theme of the conformance suite is run.
+    pub fn runs_theme(&self, theme: &str) -> bool {
+        self.variant.is_none_or(|variant| variant.themes.contains(&theme))
+    }
+
+    /// Whether the fault is tried.
+    pub fn runs_fault(&self, fault: &str) -> bool {
+        self.variant.is_none_or(|variant| variant.faults.contains(&fault))
+    }
+
     /// How many entries a case works with that wants this many.
     pub fn many(&self, wanted: usize) -> usize {
         wanted.min(self.entries_many)
@@ -224,6 +287,12 @@ impl Facts {
     /// How many bytes a value has that a case wants so large.
     pub fn large(&self, wanted: usize) -> usize {
         wanted.min(self.value_bytes_large)
+    }
+
+    /// How many bytes a text has that a case wants so large in a collection that Python
+    /// has made.
+    pub fn python_large(&self, wanted: usize) -> usize {
+        wanted.min(self.python_text_bytes_max)
     }
 
     /// A store without peculiarities.
@@ -240,7 +309,12 @@ impl Facts {
             refused_values: &[],
             nesting_max: None,
             entries_many: usize::MAX,
+            collections_many: usize::MAX,
             value_bytes_large: usize::MAX,
+            shares_backend: false,
+            python_client_writes: false,
+            python_text_bytes_max: usize::MAX,
+            variant: None,
         }
     }
 }

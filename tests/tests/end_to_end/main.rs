@@ -5,6 +5,7 @@ mod bulk_load;
 mod configuration;
 mod corrupt;
 mod directories;
+mod elasticsearch;
 mod full_disk;
 mod graceful_stop;
 mod health;
@@ -20,5 +21,10 @@ mod reflection;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;
+mod scarce;
 mod slow_callers;
+mod table;
+mod vault;
+mod vault_listing;
+mod vault_logins;
 mod wrappers;

@@ -15,12 +15,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
-use kvgate_tests::failure::Outcome;
+use kvgate_tests::failure::{Failure, Outcome};
 use kvgate_tests::setups::{ALL, RealBackend, Setup};
+use kvgate_tests::shared::Kept;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 
-/// Each has a backend and a server of its own; more at once only wait for processors.
+/// Each has a server and mostly a backend of its own; more at once only wait for
+/// processors.
 const TEST_THREADS: usize = 4;
 
 /// A setup with its backend.
@@ -54,10 +56,17 @@ fn main() -> ExitCode {
         let Some(backend) = &setup.backend else {
             continue;
         };
-        for (name, run) in cases {
-            let (real, runtime) = (Real { setup, backend }, Arc::clone(&runtime));
+        let kept = Arc::new(Kept::new(setup));
+        for (name, run) in cases.iter().filter(|(name, _)| setup.facts.runs_fault(name)) {
+            let run = *run;
+            let (real, kept) = (Real { setup, backend }, Arc::clone(&kept));
+            let runtime = Arc::clone(&runtime);
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
-                runtime.block_on(run(real)).map_err(|failure| failure.to_string().into())
+                let outcome = runtime.block_on(async {
+                    let _turn = kept.turn().await?;
+                    run(real).await
+                });
+                outcome.map_err(|failure: Failure| failure.to_string().into())
             }));
         }
     }

@@ -13,7 +13,7 @@ use crate::pair::Pair;
 pub(crate) async fn python_first(setup: &'static Setup) -> Outcome {
     let prepared = Prepared::new(setup).await?;
     let mut python = Python::open(setup, &prepared.python())?;
-    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(50_000));
+    let large = format!(r#"{{"pad": "{}"}}"#, "x".repeat(setup.facts.python_large(50_000)));
     python.put("first", "small", r#"{"n": 1}"#)?;
     python.put("first", "large", &large)?;
     let mut pair = Pair::beside(setup, prepared.start().await?).await?;

@@ -8,6 +8,7 @@ mod both_open;
 mod expiry;
 mod names;
 mod pair;
+mod refused;
 mod unreadable;
 mod values;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use futures::future::LocalBoxFuture;
 use kvgate_tests::failure::Outcome;
 use kvgate_tests::setups::{ALL, Setup};
+use kvgate_tests::shared::Kept;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::Runtime;
 
@@ -44,15 +46,24 @@ fn main() -> ExitCode {
     cases.extend(cases!(names: from_python, from_server));
     cases.extend(cases!(both_open: python_first, both_write, many_processes));
     cases.extend(cases!(unreadable: nan, nan_in_a_large_value));
+    cases.extend(cases!(refused: large_text));
     let mut trials = Vec::new();
     for setup in ALL.iter().filter(|setup| setup.python.is_some()) {
+        let kept = Arc::new(Kept::new(setup));
         for (name, run) in &cases {
             if *name == "both_open::many_processes" && !setup.facts.rewritten_at_once {
                 continue;
             }
-            let (run, runtime) = (*run, Arc::clone(&runtime));
+            if *name == "refused::large_text" && setup.facts.python_text_bytes_max == usize::MAX {
+                continue;
+            }
+            let (run, runtime, kept) = (*run, Arc::clone(&runtime), Arc::clone(&kept));
             trials.push(Trial::test(format!("{}::{name}", setup.name), move || {
-                runtime.block_on(run(setup)).map_err(|failure| failure.to_string().into())
+                let outcome = runtime.block_on(async {
+                    kept.keep().await?;
+                    run(setup).await
+                });
+                outcome.map_err(|failure| failure.to_string().into())
             }));
         }
     }

@@ -51,6 +51,12 @@ const ODD_KEYS: &[&str] = &[
     "\"", "\\", "<a>", "|", "CON", "a\u{7f}", "\u{1}",
 ];
 
+/// Keys that go into a path of Vault as they are, beside plain ones.
+const VAULT_KEYS: &[&str] = &[
+    "a/b", "a/b/c", "..", ".", "a::b", "::", ":", " ", " a", "a ", "a.", ".a", "*", "?", "\"",
+    "\\", "<a>", "|", "CON",
+];
+
 /// The collections and keys under which both sides store as they are told.
 fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -61,6 +67,13 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
         "disk" | "multidisk" | "keyring" => {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
+        }
+        // Both are text.
+        "dynamodb" => {
+            keys.extend(owned(ODD_KEYS));
+            collections.extend(owned(ODD_KEYS));
+            keys.push("k".repeat(1024));
+            collections.push("c".repeat(2048));
         }
         // The compound key is an item's name, which has no white space; Python's client
         // refuses what is white space or a control character anywhere in Unicode.
@@ -84,6 +97,20 @@ fn names(setup: &Setup) -> (Vec<String>, Vec<String>) {
             keys.extend(owned(ODD_KEYS));
             keys.push("k".repeat(800));
             collections.retain(|name| !name.contains('$'));
+        }
+        // An index is in lower case, and can't have some characters.
+        "elasticsearch" | "opensearch" => {
+            collections.retain(|name| !name.contains(['A', ' ', '#', ',']));
+            keys.extend(owned(&["a/b", "/", "a::b", "::", ":", "\t", " ", "*", "?", "\"", "|"]));
+            keys.push("k".repeat(512));
+        }
+        // A path; Vault refuses the character that joins the family.
+        "vault" | "vault_raft" => {
+            keys.extend(owned(VAULT_KEYS));
+            keys.push("k".repeat(800));
+            collections.push("a/b".to_owned());
+            keys.retain(|name| !name.contains('\u{200d}'));
+            collections.retain(|name| !name.contains('\u{200d}'));
         }
         // A file's name has at most 255 bytes, `.json` among them.
         _ => keys.push("k".repeat(250)),

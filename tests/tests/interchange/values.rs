@@ -32,6 +32,10 @@ pub(crate) async fn from_python(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
     for (index, text) in TEXTS.iter().enumerate() {
         let key = format!("key-{index}");
+        if text.contains(r"\ud800") && setup.facts.python_client_writes {
+            // for what becomes of it see unreadable.rs
+            continue;
+        }
         if is_refused(setup, text) {
             let refused = pair.python.put("values", &key, text).is_err();
             expect(refused, format!("Python put {text}, for which the backend has no form"))?;
@@ -59,6 +63,9 @@ pub(crate) async fn from_server(setup: &'static Setup) -> Outcome {
         (r#"{"a":1.00,"b":1E2}"#, r#"{"a": 1.0, "b": 100.0}"#),
         (r#"{"a":"\/"}"#, r#"{"a": "/"}"#),
     ] {
+        if is_refused(setup, text) {
+            continue;
+        }
         pair.server("values").put("key", text).await?;
         pair.expect_python("values", "key", python)?;
         pair.expect_server("values", "key", text).await?;
@@ -75,6 +82,7 @@ fn text_of(size: usize) -> String {
 
 pub(crate) async fn large(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("large").await?;
     let store = pair.client.get_store(setup.name).await?;
     let limit = usize::try_from(store.limits.unwrap_or_default().value_bytes_max)?;
     for size in SIZES.iter().filter(|size| limit == 0 || **size < limit) {
@@ -96,6 +104,7 @@ pub(crate) async fn large(setup: &'static Setup) -> Outcome {
 /// Each side replaces what the other has put, from small to large and back.
 pub(crate) async fn replaced(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("replaced").await?;
     for size in [10, 50_000, 60_000, 20, 70_000] {
         let (one, other) = (text_of(size), text_of(size + 1));
         pair.python.put("replaced", "key", &one)?;
@@ -108,6 +117,7 @@ pub(crate) async fn replaced(setup: &'static Setup) -> Outcome {
 
 pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("deleted").await?;
     for size in [10, 50_000] {
         let text = text_of(size);
         pair.python.put("deleted", "key", &text)?;
@@ -126,6 +136,7 @@ pub(crate) async fn deleted(setup: &'static Setup) -> Outcome {
 
 pub(crate) async fn many(setup: &'static Setup) -> Outcome {
     let mut pair = Pair::open(setup).await?;
+    pair.server_makes("many").await?;
     let here = pair.server("many");
     let count = setup.facts.many(300);
     let text = |n: usize| match n % 50 {

@@ -12,7 +12,7 @@ use kvgate_core::{Error, Kind, Result};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::expired::Conditions;
-use crate::aws::{Requests, Service};
+use crate::aws::{Attempts, Requests, Service};
 
 /// The region that a bucket is in without having been told: naming it is refused.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -132,7 +132,7 @@ impl Bucket {
 
     async fn connect(&self) -> Result<Client> {
         let shared = self.service.load().await?;
-        let mut config = aws_sdk_s3::config::Builder::from(&shared);
+        let mut config = aws_sdk_s3::config::Builder::from(&shared).interceptor(Attempts);
         if self.service.endpoint_url.is_some() {
             // not every server that speaks S3 knows the newer checksums
             config = config
