@@ -39,8 +39,12 @@ pub mod null;
 pub mod opensearch;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
+#[cfg(any(feature = "filetree", feature = "registry"))]
+mod pages;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "registry")]
+pub mod registry;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;
 #[cfg(feature = "s3")]
@@ -197,6 +201,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         for_production: true,
         tested_with: "itself",
         adapter: adapter!("rocksdb", rocksdb::Config),
+    },
+    StoreType {
+        word: "registry",
+        title: "Windows Registry",
+        summary: "values in the Windows Registry; on Windows alone",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Wine 8's registry, in the server's build for Windows; Windows itself untested",
+        adapter: adapter!("registry", registry::Config),
     },
     StoreType {
         word: "elasticsearch",

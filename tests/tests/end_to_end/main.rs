@@ -4,6 +4,7 @@
 mod bulk_load;
 mod configuration;
 mod corrupt;
+mod credential_manager;
 mod directories;
 mod full_disk;
 mod graceful_stop;
@@ -17,6 +18,7 @@ mod million;
 mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
+mod registry;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;
