@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::built::built;
 use crate::failure::{Failure, Outcome};
 
-/// Where Debian has it; `tests/backends/windows/run` uses the same.
+/// Where Debian has it.
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINE_SERVER: &str = "/usr/lib/wine/wineserver";
 
@@ -59,7 +59,8 @@ impl Wine {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("WINEPREFIX", &self.prefix).env("WINEARCH", "win64").env("WINEDEBUG", "-all");
-        command.env("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d");
+        // without its services, which nothing here needs and which take a second to start
+        command.env("WINEDLLOVERRIDES", "mscoree,mshtml=;wineboot.exe,winemenubuilder.exe=d");
         command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
         command
     }

@@ -10,5 +10,10 @@ pub(super) const SETUP: Setup = Setup {
     backend: None,
     // it runs on Windows alone, and Wine has no Python
     python: None,
-    facts: Facts { on_windows: true, ..Facts::of("registry", Stability::Unstable) },
+    facts: Facts {
+        on_windows: true,
+        // a listing asks Wine's server, which is another process, for each name
+        entries_many: 2_000,
+        ..Facts::of("registry", Stability::Unstable)
+    },
 };

@@ -45,6 +45,10 @@ impl Values {
         match *self {}
     }
 
+    pub(super) fn find<T>(&self, _: impl FnMut(Result<String>) -> Option<T>) -> Result<Option<T>> {
+        match *self {}
+    }
+
     pub(super) fn names(&self) -> Result<Vec<String>> {
         match *self {}
     }

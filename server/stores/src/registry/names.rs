@@ -34,6 +34,14 @@ pub(super) fn of_key(key: &str, sanitize: Sanitize) -> String {
     }
 }
 
+/// Whether the name that is stored so may begin with this, as far as that can be seen: the
+/// registry shows a name in the case in which it first came.
+pub(super) fn may_begin(stored: &str, prefix: &str) -> bool {
+    let start = stored.as_bytes().get(..prefix.len());
+    name::is_reserved(stored)
+        || start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
 /// Whether the registry takes the name for itself and for no other one.
 fn is_plain(name: &str) -> bool {
     name::is_the_same_in_any_case(name) && !name::is_reserved(name)

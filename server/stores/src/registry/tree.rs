@@ -139,6 +139,9 @@ impl Tree {
         };
         let stored = self.stored_keys(&values)?;
         page_of(&stored, page, |stored| {
+            if !names::may_begin(stored, page.prefix) {
+                return Ok(None);
+            }
             let (key, expires_at) = match find(&values, stored)? {
                 Some(Found::Entry(found)) if self.is_in(collection, &found) => {
                     (found.key, found.entry.expires_at)
@@ -158,6 +161,9 @@ impl Tree {
     pub(super) fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let stored = self.stored_collections()?;
         page_of(&stored, page, |stored| {
+            if !names::may_begin(stored, page.prefix) {
+                return Ok(None);
+            }
             let name = self.live_collection(stored)?;
             Ok(name.filter(|name| name.starts_with(page.prefix)))
         })
@@ -169,20 +175,19 @@ impl Tree {
             return Ok(None);
         };
         let now = self.clock.now();
-        for key in self.stored_keys(&values)? {
-            let written = match find(&values, &key)? {
-                Some(Found::Entry(found)) if found.entry.is_live(now) => found.collection,
-                Some(Found::Unreadable) => None,
-                Some(Found::Entry(_)) | None => continue,
+        let _alone = self.alone();
+        values.find(|text| {
+            let written = match text.and_then(|text| envelope::decode(&Bytes::from(text))) {
+                Ok(found) if found.entry.is_live(now) => found.collection,
+                Ok(_) => return None,
+                // it is there, as whoever gets it learns
+                Err(_) => None,
             };
             let name = written.unwrap_or_else(|| stored.to_owned());
             let finds_it = names::of_collection(&name, self.sanitize)
                 .is_ok_and(|it| it.eq_ignore_ascii_case(stored));
-            if finds_it {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
+            finds_it.then_some(name)
+        })
     }
 
     pub(super) fn delete_collection(&self, collection: &str) -> Result<bool> {

@@ -3,7 +3,7 @@
 use std::io;
 
 use kvgate_core::{Error, Kind, Result};
-use windows_registry::{CURRENT_USER, Key, LOCAL_MACHINE, Type};
+use windows_registry::{CURRENT_USER, Key, LOCAL_MACHINE, Type, Value};
 
 use super::Hive;
 
@@ -19,7 +19,7 @@ const ATTEMPTS_MAX: usize = 10;
 /// The registry key that holds the collections. It is opened for each operation:
 /// others may remove it and make it again.
 pub(super) struct Base {
-    hive: &'static Key,
+    hive: Hive,
     path: String,
 }
 
@@ -29,18 +29,14 @@ pub(super) struct Values(Key);
 impl Base {
     /// Makes the key if it is not there.
     pub(super) fn open(hive: Hive, path: &str) -> Result<Self> {
-        let hive = match hive {
-            Hive::CurrentUser => CURRENT_USER,
-            Hive::LocalMachine => LOCAL_MACHINE,
-        };
-        let made = hive.create(path).map_err(io::Error::from);
+        let made = root(hive).create(path).map_err(io::Error::from);
         made.map_err(|error| failed("making registry_path", error))?;
         Ok(Self { hive, path: path.to_owned() })
     }
 
     /// The names of the collections' keys.
     pub(super) fn collections(&self) -> Result<Vec<String>> {
-        let opened = self.hive.open(&self.path).map_err(io::Error::from);
+        let opened = root(self.hive).open(&self.path).map_err(io::Error::from);
         match found("opening registry_path", opened)? {
             Some(key) => settled("listing collections", || Ok(key.keys()?.collect())),
             None => Ok(Vec::new()),
@@ -49,18 +45,25 @@ impl Base {
 
     /// The key of a collection, if it is there.
     pub(super) fn collection(&self, stored: &str) -> Result<Option<Values>> {
-        let opened = self.hive.options().read().write().open(self.path_of(stored));
+        let opened = root(self.hive).options().read().write().open(self.path_of(stored));
         Ok(found("opening a collection", opened.map_err(io::Error::from))?.map(Values))
     }
 
     /// The key of a collection, made if it is not there.
     pub(super) fn make_collection(&self, stored: &str) -> Result<Values> {
-        let made = self.hive.create(self.path_of(stored)).map_err(io::Error::from);
+        let made = root(self.hive).create(self.path_of(stored)).map_err(io::Error::from);
         made.map(Values).map_err(|error| failed("making a collection", error))
     }
 
     fn path_of(&self, stored: &str) -> String {
         format!(r"{}\{stored}", self.path)
+    }
+}
+
+fn root(hive: Hive) -> &'static Key {
+    match hive {
+        Hive::CurrentUser => CURRENT_USER,
+        Hive::LocalMachine => LOCAL_MACHINE,
     }
 }
 
@@ -74,12 +77,7 @@ impl Values {
                 Err(error) if code(&error) == ERROR_MORE_DATA => continue,
                 value => found(doing, value)?,
             };
-            let text = value.map(|value| match value.ty() {
-                Type::String => String::try_from(value).ok(),
-                _ => None,
-            });
-            let unreadable = || Error::new(Kind::Unreadable, "what is in the registry is no text");
-            return text.map(|text| text.ok_or_else(unreadable)).transpose();
+            return value.map(text).transpose();
         }
         Err(unsettled(doing))
     }
@@ -96,10 +94,28 @@ impl Values {
         found("removing an entry", removed).map(drop)
     }
 
+    /// The first answer that `look` gives to one of the texts, read one after the other.
+    pub(super) fn find<T>(
+        &self,
+        look: impl FnMut(Result<String>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let values = self.0.values().map_err(io::Error::from);
+        let values = values.map_err(|error| failed("looking for an entry", error))?;
+        Ok(values.map(|(_, value)| text(value)).find_map(look))
+    }
+
     /// All names.
     pub(super) fn names(&self) -> Result<Vec<String>> {
         settled("listing entries", || Ok(self.0.values()?.map(|(name, _)| name).collect()))
     }
+}
+
+fn text(value: Value) -> Result<String> {
+    let text = match value.ty() {
+        Type::String => String::try_from(value).ok(),
+        _ => None,
+    };
+    text.ok_or_else(|| Error::new(Kind::Unreadable, "what is in the registry is no text"))
 }
 
 /// A list that came out the same twice in a row: the registry counts anew when another
