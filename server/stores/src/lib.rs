@@ -244,8 +244,8 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "the system's keyring (Secret Service, Windows Credential Manager, macOS keychain)",
         stability: Stability::Stable,
         for_production: true,
-        tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the Linux kernel's keys; Windows \
-                      and macOS untested",
+        tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the Linux kernel's keys; Wine 8's \
+                      Credential Manager, all but lists; Windows and macOS untested",
         adapter: adapter!("keyring", keyring::Config),
     },
     StoreType {
