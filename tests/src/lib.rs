@@ -33,3 +33,4 @@ pub mod setups;
 pub mod shared;
 pub mod vault;
 pub mod wait;
+pub mod wine;

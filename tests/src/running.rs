@@ -9,11 +9,12 @@ use crate::failure::Outcome;
 use crate::folder::{Folder, SERVER_SETTINGS};
 use crate::server::Server;
 use crate::setups::{Backend, Place, Setup};
+use crate::wine::Wine;
 
 /// How a server is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// By SIGTERM: it finishes what it does.
+    /// By SIGTERM, or Ctrl-C on Windows: it finishes what it does.
     Gracefully,
     /// By SIGKILL: it can't do anything more.
     Killed,
@@ -23,6 +24,7 @@ pub enum Stop {
 pub struct Prepared {
     // Fields are dropped in this order: the backend ends before its directory.
     backend: Option<Box<dyn Backend>>,
+    wine: Option<Wine>,
     folder: Folder,
 }
 
@@ -34,8 +36,12 @@ impl Prepared {
             Some(backend) => Some((backend.start)(folder.path("backend")).await?),
             None => None,
         };
-        let prepared = Self { backend, folder };
-        let data = prepared.data();
+        let wine = setup.facts.on_windows.then(|| Wine::new(folder.path("wine"))).transpose()?;
+        let prepared = Self { backend, wine, folder };
+        let data = match prepared.wine {
+            Some(_) => Wine::path(&prepared.data()),
+            None => prepared.data(),
+        };
         let place = Place { directory: &data, backend: prepared.backend.as_deref() };
         let (name, settings) = (setup.name, (setup.settings)(&place));
         let stores = format!("default_store = \"{name}\"\n[stores.{name}]\n{settings}");
@@ -61,9 +67,18 @@ impl Prepared {
         self.backend.as_deref()
     }
 
+    /// The Windows that the server runs on, if it does.
+    pub fn wine(&self) -> Option<&Wine> {
+        self.wine.as_ref()
+    }
+
     /// Starts the server.
     pub async fn start(self) -> Outcome<Running> {
-        let server = Server::start(&self.folder.configuration()).await?;
+        let file = self.folder.configuration();
+        let server = match &self.wine {
+            Some(wine) => Server::start_in(wine, &file).await?,
+            None => Server::start(&file).await?,
+        };
         Ok(Running { server, prepared: self })
     }
 }

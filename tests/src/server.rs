@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 use crate::wait::until;
+use crate::wine::Wine;
 
 /// What the server prints on standard output once it accepts calls.
 const READY: &str = "kvgate listening on ";
@@ -25,6 +26,8 @@ const LIFE_MAX: Duration = Duration::from_mins(15);
 pub struct Server {
     process: Process,
     place: String,
+    /// What stops it gracefully.
+    stop_signal: Signal,
 }
 
 impl Server {
@@ -40,7 +43,14 @@ impl Server {
         command.arg("serve").arg("--config").arg(file);
         let mut process = Process::start(command)?;
         let place = process.ready().await?;
-        Ok(Self { process, place })
+        Ok(Self { process, place, stop_signal: Signal::TERM })
+    }
+
+    /// Like [`Server::start`], but the build for Windows.
+    pub async fn start_in(wine: &Wine, file: &Path) -> Outcome<Self> {
+        let server = Self::start_with(wine.server()?, &Wine::path(file)).await?;
+        // Ctrl-C, which is all that Windows has
+        Ok(Self { stop_signal: Signal::INT, ..server })
     }
 
     /// Where the server listens, as it says itself.
@@ -81,7 +91,7 @@ impl Server {
 
     /// Stops the server gracefully and checks that it says so by exit code 0.
     pub async fn terminate(mut self) -> Outcome {
-        self.signal(Signal::TERM)?;
+        self.signal(self.stop_signal)?;
         let status = self.exit_status().await?;
         if status.success() {
             return Ok(());

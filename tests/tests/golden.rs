@@ -11,6 +11,7 @@ use std::time::Duration;
 use kvgate_tests::failure::{Failure, Outcome};
 use kvgate_tests::running::{Prepared, Running, Stop};
 use kvgate_tests::setups::ALL;
+use kvgate_tests::wine::Wine;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
@@ -68,6 +69,21 @@ async fn backends() -> Outcome {
         compare(&format!("{}.txt", setup.name), &(lines.join("\n") + "\n"))?;
     }
     Ok(())
+}
+
+/// As Windows' own `reg` exports it.
+#[tokio::test(flavor = "multi_thread")]
+async fn registry() -> Outcome {
+    let data = write_entries("registry").await?;
+    let wine = data.prepared.wine().ok_or_else(|| Failure::new("the setup is not on Windows"))?;
+    let file = data.path.with_file_name("export.reg");
+    let shown = Wine::path(&file).display().to_string();
+    wine.output(&["reg", "export", r"HKCU\Software\py-key-value", &shown, "/y"])?;
+    let exported = std::fs::read(&file)?;
+    let units = exported.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let text = char::decode_utf16(units).collect::<Result<String, _>>()?;
+    let lines: Vec<_> = text.lines().map(|line| cut(&masked_times(line))).collect();
+    compare("registry.txt", &(lines.join("\n") + "\n"))
 }
 
 /// A stopped server's data, removed when dropped.

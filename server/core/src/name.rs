@@ -54,6 +54,14 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether a name meets no other one where case is ignored, made names included: those
+/// begin with a capital letter.
+pub fn is_the_same_in_any_case(name: &str) -> bool {
+    name.is_ascii()
+        && !name.contains(|c: char| c.is_ascii_uppercase())
+        && !is_reserved(&name.to_ascii_uppercase())
+}
+
 /// The key under which backends with one flat space of names keep an entry.
 pub fn compound(collection: &str, key: &str) -> String {
     format!("{collection}{SEPARATOR}{key}")

@@ -39,8 +39,12 @@ pub mod null;
 pub mod opensearch;
 #[cfg(any(feature = "disk", feature = "rocksdb"))]
 mod ordered;
+#[cfg(any(feature = "filetree", feature = "registry"))]
+mod pages;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "registry")]
+pub mod registry;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;
 #[cfg(feature = "s3")]
@@ -199,6 +203,15 @@ pub static STORE_TYPES: &[StoreType] = &[
         adapter: adapter!("rocksdb", rocksdb::Config),
     },
     StoreType {
+        word: "registry",
+        title: "Windows Registry",
+        summary: "values in the Windows Registry; on Windows alone",
+        stability: Stability::Unstable,
+        for_production: true,
+        tested_with: "Wine 8's registry, in the server's build for Windows; Windows itself untested",
+        adapter: adapter!("registry", registry::Config),
+    },
+    StoreType {
         word: "elasticsearch",
         title: "Elasticsearch",
         summary: "documents in Elasticsearch, an index for each collection",
@@ -231,8 +244,8 @@ pub static STORE_TYPES: &[StoreType] = &[
         summary: "the system's keyring (Secret Service, Windows Credential Manager, macOS keychain)",
         stability: Stability::Stable,
         for_production: true,
-        tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the Linux kernel's keys; Windows \
-                      and macOS untested",
+        tested_with: "gnome-keyring 42 and py-key-value-aio 0.5.0; the Linux kernel's keys; Wine 8's \
+                      Credential Manager, all but lists; Windows and macOS untested",
         adapter: adapter!("keyring", keyring::Config),
     },
     StoreType {

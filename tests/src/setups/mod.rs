@@ -5,12 +5,14 @@
 mod disk;
 mod disk_power;
 mod disk_prefixed;
+mod disk_windows;
 mod dynamodb;
 mod elasticsearch;
 mod elasticsearch_7;
 mod elasticsearch_password;
 mod filetree;
 mod filetree_v1;
+mod filetree_windows;
 mod keyring;
 mod memcached;
 mod memcached_hosts;
@@ -18,6 +20,7 @@ mod memcached_password;
 mod memcached_tls;
 mod memory;
 mod memory_prefixed;
+mod memory_windows;
 mod mongodb;
 mod multidisk;
 mod null;
@@ -28,6 +31,7 @@ mod redis_mtls;
 mod redis_password;
 mod redis_sentinel;
 mod redis_tls;
+mod registry;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 #[cfg(feature = "rocksdb")]
@@ -62,6 +66,10 @@ pub const ALL: &[Setup] = &[
     multidisk::SETUP,
     filetree::SETUP,
     filetree_v1::SETUP,
+    registry::SETUP,
+    memory_windows::SETUP,
+    disk_windows::SETUP,
+    filetree_windows::SETUP,
     #[cfg(feature = "rocksdb")]
     rocksdb::SETUP,
     #[cfg(feature = "rocksdb")]
@@ -204,6 +212,8 @@ pub struct Facts {
     pub store_type: &'static str,
     /// What the server promises about the stored form.
     pub stability: Stability,
+    /// Whether the server is the build for Windows, run by Wine.
+    pub on_windows: bool,
     /// False for a store that accepts entries and keeps none.
     pub keeps_entries: bool,
     /// Names that begin with one of these are refused.
@@ -300,6 +310,7 @@ impl Facts {
         Self {
             store_type,
             stability,
+            on_windows: false,
             keeps_entries: true,
             refused_name_starts: &[],
             kept_name_characters: None,

@@ -4,6 +4,7 @@
 mod bulk_load;
 mod configuration;
 mod corrupt;
+mod credential_manager;
 mod directories;
 mod elasticsearch;
 mod full_disk;
@@ -18,6 +19,7 @@ mod million;
 mod mongodb_indexes;
 mod redis_moves;
 mod reflection;
+mod registry;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod s3_bucket;

@@ -38,6 +38,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::StoreConfig;
+use crate::pages::OwnedRequest;
 use tree::Tree;
 
 /// Settings of a `FileTree` store.
@@ -170,27 +171,4 @@ impl fmt::Display for FileTreeStore {
 
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// A page request that can go to another thread.
-struct OwnedRequest {
-    prefix: String,
-    cursor: Option<String>,
-    limit: usize,
-}
-
-impl From<&PageRequest<'_>> for OwnedRequest {
-    fn from(page: &PageRequest<'_>) -> Self {
-        Self {
-            prefix: page.prefix.to_owned(),
-            cursor: page.cursor.map(str::to_owned),
-            limit: page.limit,
-        }
-    }
-}
-
-impl OwnedRequest {
-    fn request(&self) -> PageRequest<'_> {
-        PageRequest { prefix: &self.prefix, cursor: self.cursor.as_deref(), limit: self.limit }
-    }
 }

@@ -15,7 +15,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,6 +27,7 @@ use kvgate_core::{
 use super::directory::{self, Info};
 use super::file::{self, failed};
 use super::names::{ENTRY_SUFFIX, INFO_SUFFIX, Names};
+use crate::pages::page_of;
 
 /// Collections share this many locks.
 const LOCKS: usize = 64;
@@ -254,7 +254,7 @@ impl Tree {
             return Ok(Page::empty());
         }
         let stored = self.entries(&collection)?;
-        Ok(page_of(&stored, page, |stored| self.listed(&collection, stored, page.prefix)))
+        page_of(&stored, page, |stored| Ok(self.listed(&collection, stored, page.prefix)))
     }
 
     /// The stored names of a collection's entries.
@@ -283,17 +283,13 @@ impl Tree {
 
     pub(super) fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let stored = directory::collections(&self.base)?;
-        let mut problem = None;
-        let page = page_of(&stored, page, |stored| {
-            let name = self.collection_name(stored)?;
-            let listed = name.starts_with(page.prefix)
-                && self.holds_live(&self.stored(stored)).unwrap_or_else(|error| {
-                    problem.get_or_insert(error);
-                    false
-                });
-            listed.then_some(name)
-        });
-        problem.map_or(Ok(page), Err)
+        page_of(&stored, page, |stored| {
+            let name = self.collection_name(stored).filter(|name| name.starts_with(page.prefix));
+            match name {
+                Some(name) if self.holds_live(&self.stored(stored))? => Ok(Some(name)),
+                _ => Ok(None),
+            }
+        })
     }
 
     /// What the collection in a directory is called; nothing if that is unknown.
@@ -421,24 +417,4 @@ impl Tree {
         fs::read_dir(&self.base).map_err(|error| failed("reading", &self.base, error))?;
         Ok(())
     }
-}
-
-/// A page of what `listed` makes from stored names, which are its cursors: they
-/// sort the same whatever comes and goes between two pages.
-fn page_of<T>(
-    stored: &BTreeSet<String>,
-    page: &PageRequest<'_>,
-    mut listed: impl FnMut(&str) -> Option<T>,
-) -> Page<T> {
-    let start = page.cursor.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut items = Vec::new();
-    let mut names = stored.range::<str, _>((start, Bound::Unbounded));
-    while let Some(stored) = names.next() {
-        items.extend(listed(stored));
-        if items.len() == page.limit {
-            let next = names.next().map(|_| stored.clone());
-            return Page { items, next };
-        }
-    }
-    Page { items, next: None }
 }

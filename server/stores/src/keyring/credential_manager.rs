@@ -1,5 +1,5 @@
-//! Windows' Credential Manager, with the credentials of Python's keyring library. It compiles;
-//! nobody has tested it yet.
+//! Windows' Credential Manager, with the credentials of Python's keyring library. The tests
+//! run it on Wine, whose `CredEnumerate` fails: what lists has never been run.
 //!
 //! That library keeps what it stored last under the name of the service, and moves it to
 //! `user@service` before it stores something else there. So a credential is looked for in

@@ -27,19 +27,11 @@ fn is_plain(collection: &str) -> bool {
     !is_made_of_dots(collection)
         && sanitize_filename(collection) == collection
         && !name::is_reserved(collection)
-        && (!IGNORES_CASE || is_the_same_in_any_case(collection))
+        && (!IGNORES_CASE || name::is_the_same_in_any_case(collection))
 }
 
 /// Here `a` and `A` are the same file, and so are `é` in one character and in two.
 const IGNORES_CASE: bool = cfg!(any(windows, target_os = "macos"));
-
-/// Made names begin with a capital letter: what begins so in small letters could
-/// meet one.
-fn is_the_same_in_any_case(collection: &str) -> bool {
-    collection.is_ascii()
-        && !collection.contains(|c: char| c.is_ascii_uppercase())
-        && !name::is_reserved(&collection.to_ascii_uppercase())
-}
 
 /// `sanitize_filename` leaves these alone.
 fn is_made_of_dots(name: &str) -> bool {

@@ -1,0 +1,49 @@
+//! Pages of a listing, for stores that sort what they find by its stored name.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use kvgate_core::{Page, PageRequest, Result};
+
+/// A page request that can go to another thread.
+pub(crate) struct OwnedRequest {
+    prefix: String,
+    cursor: Option<String>,
+    limit: usize,
+}
+
+impl From<&PageRequest<'_>> for OwnedRequest {
+    fn from(page: &PageRequest<'_>) -> Self {
+        Self {
+            prefix: page.prefix.to_owned(),
+            cursor: page.cursor.map(str::to_owned),
+            limit: page.limit,
+        }
+    }
+}
+
+impl OwnedRequest {
+    pub(crate) fn request(&self) -> PageRequest<'_> {
+        PageRequest { prefix: &self.prefix, cursor: self.cursor.as_deref(), limit: self.limit }
+    }
+}
+
+/// A page of what `listed` makes from stored names, which are its cursors: they
+/// sort the same whatever comes and goes between two pages.
+pub(crate) fn page_of<T>(
+    stored: &BTreeSet<String>,
+    page: &PageRequest<'_>,
+    mut listed: impl FnMut(&str) -> Result<Option<T>>,
+) -> Result<Page<T>> {
+    let start = page.cursor.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut items = Vec::new();
+    let mut names = stored.range::<str, _>((start, Bound::Unbounded));
+    while let Some(stored) = names.next() {
+        items.extend(listed(stored)?);
+        if items.len() == page.limit {
+            let next = names.next().map(|_| stored.clone());
+            return Ok(Page { items, next });
+        }
+    }
+    Ok(Page { items, next: None })
+}

@@ -1,0 +1,13 @@
+//! The store of one file per entry, in the server's build for Windows.
+
+use kvgate_proto::v1::Stability;
+
+use super::{Facts, Setup};
+
+pub(super) const SETUP: Setup = Setup {
+    name: "filetree_windows",
+    settings: |place| format!("type = \"filetree\"\n{}", place.directory_setting()),
+    backend: None,
+    python: None,
+    facts: Facts { on_windows: true, ..Facts::of("filetree", Stability::Unstable) },
+};

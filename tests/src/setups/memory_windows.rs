@@ -1,0 +1,13 @@
+//! The memory store, in the server's build for Windows.
+
+use kvgate_proto::v1::Stability;
+
+use super::{Facts, Setup};
+
+pub(super) const SETUP: Setup = Setup {
+    name: "memory_windows",
+    settings: |_| "type = \"memory\"\n".to_owned(),
+    backend: None,
+    python: None,
+    facts: Facts { on_windows: true, ..Facts::of("memory", Stability::NotApplicable) },
+};
