@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::vault::{FACTS, settings_of};
-use super::{Backend, GetManyCost, RealBackend, Setup};
+use super::{Backend, Facts, GetManyCost, RealBackend, Setup, Variant};
 use crate::failure::Outcome;
 use crate::vault::{Kind, Server};
 
@@ -19,7 +19,21 @@ pub(super) const SETUP: Setup = Setup {
         get_many: GetManyCost { round_trips: Some(1000), commands: None },
     }),
     python: None,
-    facts: FACTS,
+    facts: Facts { variant: Some(VARIANT), ..FACTS },
+};
+
+/// Vault answers the same; it keeps entries, under names and up to sizes that its storage
+/// takes, and lets in for a while only.
+const VARIANT: Variant = Variant {
+    of: "vault",
+    themes: &["admin", "names", "restart", "values"],
+    faults: &[
+        "down_at_start",
+        "goes_down",
+        "restarted_under_load",
+        "wrong_password",
+        "get_many_cost",
+    ],
 };
 
 async fn start(directory: PathBuf) -> Outcome<Box<dyn Backend>> {

@@ -217,7 +217,9 @@ impl Scene {
         let backend = DynamoDb::start(&folder.path("backend")).await?;
         let (scarce, address) = Scarce::start(backend.address(), capacity).await?;
         let found = backend.behind(address).unwrap_or_default();
-        let store = format!("[stores.main]\ntype = \"dynamodb\"\n{settings}{found}");
+        // a server that has just started is slow
+        let patience = "timeout = \"20s\"\n";
+        let store = format!("[stores.main]\ntype = \"dynamodb\"\n{patience}{settings}{found}");
         let server = folder.start(&store).await?;
         Ok(Self { server, scarce, _backend: backend, folder })
     }
