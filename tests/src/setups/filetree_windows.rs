@@ -9,5 +9,10 @@ pub(super) const SETUP: Setup = Setup {
     settings: |place| format!("type = \"filetree\"\n{}", place.directory_setting()),
     backend: None,
     python: None,
-    facts: Facts { on_windows: true, ..Facts::of("filetree", Stability::Unstable) },
+    facts: Facts {
+        on_windows: true,
+        // a file each, which Wine opens in many steps
+        entries_many: 1_000,
+        ..Facts::of("filetree", Stability::Unstable)
+    },
 };

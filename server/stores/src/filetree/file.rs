@@ -20,6 +20,9 @@ pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// by a process that died.
 const TEMPORARY_AGE_MAX: Duration = Duration::from_hours(1);
 
+/// How often what Windows denies while a file is open is tried again, a millisecond later.
+const DENIALS_MAX: usize = 200;
+
 /// Reads an entry; nothing if there is no such file. What is not a regular file
 /// is not read: a link may lead out of the directory, a pipe may never answer.
 pub(super) fn read(path: &Path) -> Result<Option<Decoded>> {
@@ -60,10 +63,23 @@ pub(super) fn write_temporary(directory: &Path, text: &str) -> io::Result<NamedT
     Ok(temporary)
 }
 
-/// Puts a temporary file in its place.
-pub(super) fn publish(temporary: NamedTempFile, path: &Path) -> io::Result<()> {
-    temporary.persist(path).map_err(|refused| refused.error)?;
-    Ok(())
+/// Puts a temporary file in its place. Windows denies it while somebody has the old file
+/// open, which is never for long.
+pub(super) fn publish(mut temporary: NamedTempFile, path: &Path) -> io::Result<()> {
+    for _ in 0..DENIALS_MAX {
+        match temporary.persist(path) {
+            Ok(_) => return Ok(()),
+            Err(refused) if is_in_use(&refused.error) => temporary = refused.file,
+            Err(refused) => return Err(refused.error),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    temporary.persist(path).map(drop).map_err(|refused| refused.error)
+}
+
+/// Whether Windows denies what it allows once nobody has the file open.
+fn is_in_use(error: &io::Error) -> bool {
+    cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Moves a file away, so that nobody can replace it while it is looked at;
