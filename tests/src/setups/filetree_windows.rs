@@ -2,7 +2,7 @@
 
 use kvgate_proto::v1::Stability;
 
-use super::{Facts, Setup};
+use super::{Facts, Setup, Variant};
 
 pub(super) const SETUP: Setup = Setup {
     name: "filetree_windows",
@@ -13,6 +13,12 @@ pub(super) const SETUP: Setup = Setup {
         on_windows: true,
         // a file each, which Wine opens in many steps
         entries_many: 1_000,
+        collections_many: 24,
+        variant: Some(VARIANT),
         ..Facts::of("filetree", Stability::Unstable)
     },
 };
+
+/// The same code, over another system's clock, threads and files.
+const VARIANT: Variant =
+    Variant { of: "filetree", themes: &["concurrency", "names", "restart", "values"], faults: &[] };

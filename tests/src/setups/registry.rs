@@ -13,7 +13,8 @@ pub(super) const SETUP: Setup = Setup {
     facts: Facts {
         on_windows: true,
         // a listing asks Wine's server, which is another process, for each name
-        entries_many: 2_000,
+        entries_many: 1_000,
+        collections_many: 24,
         ..Facts::of("registry", Stability::Unstable)
     },
 };

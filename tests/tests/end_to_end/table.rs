@@ -211,8 +211,8 @@ async fn is_asked_as_seldom_as_can_be() -> Outcome {
 async fn is_reached_as_the_machine_is_set_up() -> Outcome {
     let scene = Scene::set().await?;
     let settings = scene.backend.settings();
-    let settings = settings.lines().filter(|line| !line.starts_with("aws_"));
-    let store: String = settings.map(|line| format!("{line}\n")).collect();
+    let settings: Vec<_> = settings.lines().filter(|line| !line.starts_with("aws_")).collect();
+    let store = settings.join("\n");
     scene.folder.configure(&format!("[stores.main]\ntype = \"dynamodb\"\n{store}"))?;
     let profiles = scene.folder.path("profiles").display().to_string();
     std::fs::write(&profiles, "[kv]\naws_access_key_id = kv\naws_secret_access_key = secret\n")?;
