@@ -21,6 +21,10 @@ const EXISTS_ALREADY: [&str; 2] =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Product {
     Elasticsearch,
+    #[cfg_attr(
+        not(feature = "opensearch"),
+        expect(dead_code, reason = "the store of that name makes it")
+    )]
     OpenSearch,
 }
 
