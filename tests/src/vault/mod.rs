@@ -258,22 +258,22 @@ fn url(kind: Kind, address: SocketAddr) -> String {
 
 /// A server with TLS keeps all in memory, one without on disk.
 fn configuration(port: u16, tls: Option<&Files>) -> Outcome<String> {
-    let (scheme, storage, listener) = if let Some(Files { certificate, key }) = tls {
+    let (scheme, settings, listener) = if let Some(Files { certificate, key }) = tls {
         let (certificate, key) = (certificate.display(), key.display());
         let files = format!("tls_cert_file = \"{certificate}\"\n  tls_key_file = \"{key}\"");
-        ("https", String::new(), files)
+        // else it takes the port behind each of its own, which are another test's
+        ("https", "disable_clustering = true\n".to_owned(), files)
     } else {
         let cluster = local(ports::free()?);
-        let storage = format!(
+        let settings = format!(
             "storage \"raft\" {{\n  path = \"raft\"\n  node_id = \"one\"\n}}\n\
              cluster_addr = \"http://{cluster}\"\n"
         );
-        // else it takes the port behind its own
-        ("http", storage, format!("tls_disable = true\n  cluster_address = \"{cluster}\""))
+        ("http", settings, format!("tls_disable = true\n  cluster_address = \"{cluster}\""))
     };
     let address = local(port);
     Ok(format!(
-        "disable_mlock = true\napi_addr = \"{scheme}://{address}\"\n{storage}\
+        "disable_mlock = true\napi_addr = \"{scheme}://{address}\"\n{settings}\
          listener \"tcp\" {{\n  address = \"{address}\"\n  {listener}\n}}\n"
     ))
 }
