@@ -59,6 +59,10 @@ impl Fault<'_> {
 
     /// The error of a document that could not be read: the cluster tells no status.
     pub(super) fn of_reading(&self) -> Error {
+        if self.chain().any(|fault| fault.is("json_parse_exception")) {
+            let message = format!("the cluster can't parse the document ({})", self.types());
+            return Error::new(Kind::Unreadable, message);
+        }
         let status = if self.is("security_exception") { 403 } else { 503 };
         self.of_documents(status)
     }

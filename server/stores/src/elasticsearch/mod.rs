@@ -218,6 +218,15 @@ impl Store for ElasticsearchStore {
         let mut answers = Vec::with_capacity(keys.len());
         let (mut places, mut found) = (HashMap::new(), Vec::new());
         for (at, (id, read)) in ids.into_iter().zip(read).enumerate() {
+            let read = match read {
+                // OpenSearch finds no member in a document that it can't parse
+                Err(error) if error.kind() == Kind::Unreadable => {
+                    let id = std::slice::from_ref(&id);
+                    let whole = reading::read(&self.cluster, &index, id, Part::Whole).await?;
+                    whole.into_iter().next().unwrap_or(Err(error))
+                }
+                read => read,
+            };
             answers.push(match read {
                 // of duplicate keys the first one finds it
                 Ok(Some(document)) if !places.contains_key(&id) => {
