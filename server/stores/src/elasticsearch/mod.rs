@@ -222,8 +222,8 @@ impl Store for ElasticsearchStore {
                 // OpenSearch finds no member in a document that it can't parse
                 Err(error) if error.kind() == Kind::Unreadable => {
                     let id = std::slice::from_ref(&id);
-                    let whole = reading::read(&self.cluster, &index, id, Part::Whole).await?;
-                    whole.into_iter().next().unwrap_or(Err(error))
+                    let there = reading::read(&self.cluster, &index, id, Part::Version).await?;
+                    there.into_iter().next().unwrap_or(Err(error))
                 }
                 read => read,
             };

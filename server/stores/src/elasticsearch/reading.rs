@@ -31,6 +31,8 @@ pub(super) struct Found {
 pub(super) enum Part {
     Whole,
     Expiry,
+    /// Nothing but the version: the cluster does not look into the document.
+    Version,
 }
 
 /// Reads documents of one index.
@@ -62,13 +64,14 @@ async fn read_some(
     let request = match part {
         Part::Whole => request,
         Part::Expiry => request.with("_source_includes", "expires_at"),
+        Part::Version => request.with("_source", "false"),
     };
     let Some(body) = cluster.ask(&request).await?.found()? else {
         return Ok(ids.iter().map(|_| Ok(None)).collect());
     };
     match serde_json::from_slice::<Documents<'_>>(&body) {
         Ok(Documents { docs }) if docs.len() == ids.len() => {
-            Ok(docs.into_iter().map(|document| document.found(&body)).collect())
+            Ok(docs.into_iter().map(|document| document.found(&body, part)).collect())
         }
         Ok(_) => Err(Error::new(Kind::Internal, "the cluster did not answer for each document")),
         // Python may have stored what is no UTF-8: it must not hide the others
@@ -103,13 +106,17 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    fn found(self, body: &Bytes) -> Result<Option<Found>> {
+    fn found(self, body: &Bytes, part: Part) -> Result<Option<Found>> {
         match (self.error, self.source) {
             (Some(fault), _) if fault.is(INDEX_NOT_FOUND) => Ok(None),
             (Some(fault), _) => Err(fault.of_reading()),
             (None, _) if !self.found => Ok(None),
             (None, Some(source)) => Ok(Some(Found {
                 source: body.slice_ref(source.get().as_bytes()),
+                version: Version { seq_no: self.seq_no, primary_term: self.primary_term },
+            })),
+            (None, None) if matches!(part, Part::Version) => Ok(Some(Found {
+                source: Bytes::new(),
                 version: Version { seq_no: self.seq_no, primary_term: self.primary_term },
             })),
             (None, None) => Err(Error::new(
