@@ -4,7 +4,8 @@
 use std::error::Error as StdError;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -22,7 +23,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use kvgate_core::{BackendUrl, Error, Kind, Result, Secret};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 /// How long the service may take for one answer, unless it is set.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -338,6 +339,48 @@ impl Requests {
         let (max, waited) = (self.max, self.patience);
         let context = format!("{max} requests were under way for {waited:?} (requests_max)");
         Err(Error::new(Kind::Unavailable, context))
+    }
+}
+
+/// Whether what holds the entries is there: a table or a bucket, made when it is first needed.
+#[derive(Default)]
+pub(crate) struct Ready {
+    ready: AtomicBool,
+    /// Held by the one who looks for it; when the last attempt that failed began, and why it did.
+    making: Mutex<Option<(Instant, Error)>>,
+}
+
+impl Ready {
+    /// Sees to it that it is there. Many callers look for it once.
+    pub(crate) async fn make(&self, make: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let came = Instant::now();
+        let mut failed = self.making.lock().await;
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // an attempt that began after this caller came is its own, too
+        if let Some((_, error)) = failed.as_ref().filter(|(began, _)| *began >= came) {
+            return Err(error.clone());
+        }
+        let began = Instant::now();
+        match make().await {
+            Ok(()) => {
+                self.set(true);
+                Ok(())
+            }
+            Err(error) => {
+                *failed = Some((began, error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that it has been seen, or is gone.
+    pub(crate) fn set(&self, is_there: bool) {
+        self.ready.store(is_there, Ordering::Release);
     }
 }
 

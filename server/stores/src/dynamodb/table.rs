@@ -1,6 +1,5 @@
 //! The table: made when it is first needed, and again if it is gone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
@@ -11,10 +10,10 @@ use aws_sdk_dynamodb::types::{
     TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use kvgate_core::{Error, Kind, Result};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::item::{COLLECTION, KEY, TTL};
-use crate::aws::{Attempts, Requests, Service};
+use crate::aws::{Attempts, Ready, Requests, Service};
 
 /// How long a new table may take until it can be used.
 const MAKING_MAX: Duration = Duration::from_mins(1);
@@ -35,9 +34,7 @@ pub(super) struct Table {
     pub(super) service: Service,
     pub(super) requests: Requests,
     client: OnceCell<Client>,
-    ready: AtomicBool,
-    /// Held by the one who looks for the table; when the last attempt that failed began, and why.
-    making: Mutex<Option<(Instant, Error)>>,
+    ready: Ready,
 }
 
 impl Table {
@@ -47,8 +44,8 @@ impl Table {
         service: Service,
         requests: Requests,
     ) -> Self {
-        let (client, ready, making) = Default::default();
-        Self { name, auto_create, service, requests, client, ready, making }
+        let (client, ready) = Default::default();
+        Self { name, auto_create, service, requests, client, ready }
     }
 
     /// Sends a request that only reads.
@@ -76,15 +73,15 @@ impl Table {
             Ok::<_, Error>(Client::from_conf(config.interceptor(Attempts).build()))
         });
         let client = client.await?;
-        self.make_ready(client).await?;
+        self.ready.make(async || self.make(client).await).await?;
         let permit = self.requests.permit().await?;
         let answer = request(client.clone()).await;
         if !answer.as_ref().is_err_and(is_missing) {
             return Ok(answer);
         }
         drop(permit);
-        self.ready.store(false, Ordering::Release);
-        self.make_ready(client).await?;
+        self.ready.set(false);
+        self.ready.make(async || self.make(client).await).await?;
         let _permit = self.requests.permit().await?;
         Ok(request(client.clone()).await)
     }
@@ -108,33 +105,6 @@ impl Table {
             return Error::new(Kind::Unavailable, context);
         }
         otherwise(&self.service, error)
-    }
-
-    /// Sees to it that the table is there. Many callers look for it once.
-    async fn make_ready(&self, client: &Client) -> Result<()> {
-        if self.ready.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let came = Instant::now();
-        let mut failed = self.making.lock().await;
-        if self.ready.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        // an attempt that began after this caller came is its own, too
-        if let Some((_, error)) = failed.as_ref().filter(|(began, _)| *began >= came) {
-            return Err(error.clone());
-        }
-        let began = Instant::now();
-        match self.make(client).await {
-            Ok(()) => {
-                self.ready.store(true, Ordering::Release);
-                Ok(())
-            }
-            Err(error) => {
-                *failed = Some((began, error.clone()));
-                Err(error)
-            }
-        }
     }
 
     async fn make(&self, client: &Client) -> Result<()> {

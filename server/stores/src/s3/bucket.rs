@@ -1,18 +1,15 @@
 //! The bucket: made when it is first needed, and again if it is gone.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use kvgate_core::{Error, Kind, Result};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::expired::Conditions;
-use crate::aws::{Attempts, Requests, Service};
+use crate::aws::{Attempts, Ready, Requests, Service};
 
 /// The region that a bucket is in without having been told: naming it is refused.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -31,10 +28,7 @@ pub(super) struct Bucket {
     pub(super) service: Service,
     pub(super) requests: Requests,
     client: OnceCell<Client>,
-    ready: AtomicBool,
-    /// Held by the one who looks for the bucket; when the last attempt that failed began,
-    /// and why it did.
-    making: Mutex<Option<(Instant, Error)>>,
+    ready: Ready,
     /// Which conditions its server keeps, once that was tried out.
     pub(super) conditions: OnceCell<Conditions>,
 }
@@ -47,8 +41,8 @@ impl Bucket {
         service: Service,
         requests: Requests,
     ) -> Self {
-        let (client, ready, making, conditions) = Default::default();
-        Self { name, auto_create, path_style, service, requests, client, ready, making, conditions }
+        let (client, ready, conditions) = Default::default();
+        Self { name, auto_create, path_style, service, requests, client, ready, conditions }
     }
 
     /// Sends a request about the bucket. If the bucket is gone, it is made and asked again.
@@ -61,15 +55,15 @@ impl Bucket {
         E: ProvideErrorMetadata,
     {
         let client = self.client.get_or_try_init(|| self.connect()).await?;
-        self.make_ready(client).await?;
+        self.ready.make(async || self.make(client).await).await?;
         let permit = self.requests.permit().await?;
         let answer = request(client.clone()).await;
         if !answer.as_ref().is_err_and(is_gone) {
             return Ok(answer);
         }
         drop(permit);
-        self.ready.store(false, Ordering::Release);
-        self.make_ready(client).await?;
+        self.ready.set(false);
+        self.ready.make(async || self.make(client).await).await?;
         let _permit = self.requests.permit().await?;
         Ok(request(client.clone()).await)
     }
@@ -78,7 +72,7 @@ impl Bucket {
     pub(super) async fn check(&self) -> Result<()> {
         let client = self.client.get_or_try_init(|| self.connect()).await?;
         self.make(client).await?;
-        self.ready.store(true, Ordering::Release);
+        self.ready.set(true);
         Ok(())
     }
 
@@ -141,33 +135,6 @@ impl Bucket {
         }
         let path_style = self.path_style.unwrap_or(self.service.endpoint_url.is_some());
         Ok(Client::from_conf(config.force_path_style(path_style).build()))
-    }
-
-    /// Sees to it that the bucket is there. Many callers look for it once.
-    async fn make_ready(&self, client: &Client) -> Result<()> {
-        if self.ready.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let came = Instant::now();
-        let mut failed = self.making.lock().await;
-        if self.ready.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        // an attempt that began after this caller came is its own, too
-        if let Some((_, error)) = failed.as_ref().filter(|(began, _)| *began >= came) {
-            return Err(error.clone());
-        }
-        let began = Instant::now();
-        match self.make(client).await {
-            Ok(()) => {
-                self.ready.store(true, Ordering::Release);
-                Ok(())
-            }
-            Err(error) => {
-                *failed = Some((began, error.clone()));
-                Err(error)
-            }
-        }
     }
 
     async fn make(&self, client: &Client) -> Result<()> {
