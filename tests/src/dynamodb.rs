@@ -74,7 +74,7 @@ impl DynamoDb {
     }
 }
 
-/// Where it keeps its data. It waits for the disk after each item, 20 ms and more, so this
+/// Where it keeps its data. It waits for the disk after each item, so this
 /// is no disk where the system has such a folder; the data outlives the process there too.
 fn data() -> Outcome<TempDir> {
     let memory = Path::new("/dev/shm");
