@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::Service;
 
+use super::linger::Linger;
 use super::listener::{Origin, Socket, Stream};
 use super::{Peer, Stop};
 use crate::config::Connections;
@@ -116,7 +117,8 @@ impl Serving {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let service = TowerToHyperService::new(service);
-        let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
+        let io = TokioIo::new(Linger::new(io));
+        let mut connection = pin!(self.http2.serve_connection(io, service));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.stop.gently.cancelled() => {

@@ -5,6 +5,7 @@
 //! as tokio's multi-threaded runtime.
 
 mod connection;
+mod linger;
 mod listener;
 mod peer;
 #[cfg(unix)]

@@ -8,6 +8,7 @@ use kvgate_tests::folder::Folder;
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::until;
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Streaming;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -74,6 +75,49 @@ async fn calls_in_flight_finish() -> Outcome {
         count += message.results.len();
     }
     expect_equal("the number of results of StreamGetMany", count, 100_000)?;
+    let status = server.exit_status().await?;
+    expect_equal("the exit code", status.code(), Some(0))
+}
+
+/// A caller whose last frames come when the server has said its last is not reset: a reset
+/// would take with it what the caller has not read yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_resets_nothing() -> Outcome {
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let folder = Folder::new()?;
+    let mut server = start(&folder, "").await?;
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (mut from_caller, mut to_caller) = tokio::io::split(far);
+    let socket = TcpStream::connect(server.address()).await?;
+    let (mut from_server, mut to_server) = socket.into_split();
+    let saying = tokio::io::copy(&mut from_caller, &mut to_server);
+    let hearing = async {
+        let mut bytes = [0; 4096];
+        loop {
+            match from_server.read(&mut bytes).await? {
+                0 => return Outcome::Ok(()),
+                // the caller has gone when it has heard that no more calls are taken
+                count => drop(to_caller.write_all(&bytes[..count]).await),
+            }
+        }
+    };
+    let stopping = async {
+        let (calls, mut connection) = h2::client::handshake(near).await?;
+        let pings = connection.ping_pong();
+        tokio::spawn(connection);
+        pings.ok_or_else(|| Failure::new("no pings"))?.ping(h2::Ping::opaque()).await?;
+        server.signal(Signal::TERM)?;
+        drop(calls);
+        Outcome::Ok(())
+    };
+    let (heard, said, stopped) = tokio::join!(hearing, saying, stopping);
+    heard.and(stopped)?;
+    said?;
+    for _ in 0..100 {
+        to_server.write_all(&PING).await?;
+        tokio::task::yield_now().await;
+    }
+    drop(to_server);
     let status = server.exit_status().await?;
     expect_equal("the exit code", status.code(), Some(0))
 }
