@@ -37,13 +37,10 @@ impl<T> Linger<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<T> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { socket, end } = &mut *self;
-        let end = match end {
-            Some(end) => end,
-            None => {
-                ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
-                end.insert(Box::pin(tokio::time::sleep(LINGER_MAX)))
-            }
-        };
+        if end.is_none() {
+            ready!(Pin::new(&mut *socket).poll_shutdown(cx))?;
+        }
+        let end = end.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_MAX)));
         let mut bytes = [0; THROWN_AWAY_BYTES];
         while end.as_mut().poll(cx).is_pending() {
             let mut read = ReadBuf::new(&mut bytes);
