@@ -157,6 +157,7 @@ impl Running {
         let mut signals = Signals::new()?;
         self.keep_up().await?;
         let figures = self.figures()?;
+        tokio::spawn(layers::adapt(Arc::clone(&self.load), available_parallelism()?.get()));
         let sender = match &self.config.server.metrics {
             Some(settings) => {
                 let sender = Arc::new(FigureSender::open(settings, Arc::clone(&figures))?);

@@ -50,8 +50,9 @@ pub(crate) struct Limits {
     #[schemars(range(min = 131_072, max = 2_147_483_647))]
     pub(crate) message_bytes_max: usize,
     /// The most calls that are worked on at the same time. Beyond it calls are
-    /// refused at once, which a caller can act on, rather than all being slow. Health
-    /// checks are answered all the same.
+    /// refused at once, which a caller can act on, rather than all being slow; and while
+    /// refusing keeps the CPUs busy fewer are accepted, down to a quarter, so that those
+    /// take no longer than before. Health checks are answered all the same.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(crate) concurrent_calls_max: usize,
     /// The most open connections: each holds buffers and a file descriptor.

@@ -21,7 +21,11 @@ use crate::service::status::Fault;
 /// How many calls are in flight, of all connections, and how many may be.
 pub(crate) struct Load {
     in_flight: AtomicUsize,
+    /// `concurrent_calls_max`, or fewer for now: [`pressure`](super::pressure) says when.
+    bound: AtomicUsize,
     max: usize,
+    ended: AtomicUsize,
+    refused: AtomicUsize,
     /// What a call too many is answered: always the same, so it is written only once.
     refusal: HeaderMap,
 }
@@ -29,7 +33,15 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn new(max: usize) -> Self {
         let refusal = Status::from(too_many_calls(max)).into_http::<()>().into_parts().0.headers;
-        Self { in_flight: AtomicUsize::new(0), max, refusal }
+        let zero = AtomicUsize::default;
+        Self {
+            in_flight: zero(),
+            bound: AtomicUsize::new(max),
+            max,
+            ended: zero(),
+            refused: zero(),
+            refusal,
+        }
     }
 
     /// Calls whose answer has not been sent to its end.
@@ -37,11 +49,40 @@ impl Load {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let entered = InFlight(Arc::clone(self));
-        (before < self.max).then_some(entered)
+    /// The most calls that may ever be in flight.
+    pub(super) fn max(&self) -> usize {
+        self.max
     }
+
+    /// The most calls that may be in flight now.
+    pub(crate) fn bound(&self) -> usize {
+        self.bound.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_bound(&self, bound: usize) {
+        self.bound.store(bound, Ordering::Relaxed);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let of = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        Counts { ended: of(&self.ended), refused: of(&self.refused) }
+    }
+
+    fn enter(self: &Arc<Self>) -> Option<InFlight> {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) < self.bound() {
+            return Some(InFlight(Arc::clone(self)));
+        }
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+/// Calls since the server began.
+pub(super) struct Counts {
+    /// Those that were accepted and have ended.
+    pub(super) ended: usize,
+    pub(super) refused: usize,
 }
 
 /// One call in flight; dropping it ends it.
@@ -50,6 +91,7 @@ pub(crate) struct InFlight(Arc<Load>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -134,7 +176,8 @@ where
 
 fn too_many_calls(max: usize) -> Fault {
     let message = format!(
-        "the server has {max} calls in flight, its limit (concurrent_calls_max): try again later"
+        "the server has as many calls in flight as it takes, {max} at most \
+         (concurrent_calls_max): try again later"
     );
     Fault::new(Code::ResourceExhausted, ErrorReason::TooManyCalls, message)
         .with_limit("concurrent_calls_max", max)

@@ -11,10 +11,11 @@ use prometheus::proto::{self, LabelPair, MetricFamily, MetricType};
 
 /// What OpenTelemetry calls a figure of ours, and its unit. The rules are those of its
 /// specification on compatibility with Prometheus, backwards.
-const NAMES: [(&str, &str, &str); 20] = [
+const NAMES: [(&str, &str, &str); 21] = [
     ("db_client_operation_duration_seconds", "db.client.operation.duration", "s"),
     ("kvgate_build_info", "kvgate.build.info", "1"),
     ("kvgate_calls_in_flight", "kvgate.calls.in_flight", "{call}"),
+    ("kvgate_calls_in_flight_max", "kvgate.calls.in_flight.max", "{call}"),
     ("kvgate_connections_open", "kvgate.connections.open", "{connection}"),
     ("kvgate_entries_deleted_total", "kvgate.entries.deleted", "{entry}"),
     ("kvgate_entries_written_total", "kvgate.entries.written", "{entry}"),

@@ -27,6 +27,8 @@ const CALLS_MAX: usize = 128;
 const CONNECTIONS: usize = 8;
 /// How often the callers who don't wait call.
 const TICK: Duration = Duration::from_millis(1);
+/// How long the server has nothing to do before it is measured: the overload before is over.
+const REST: Duration = Duration::from_millis(500);
 /// How long the last calls may take.
 const LAST_ANSWER: Duration = Duration::from_secs(10);
 
@@ -65,7 +67,11 @@ pub(crate) fn run(args: &Overload) -> Result<()> {
     let (mut p50, mut p99, mut rates) = (Vec::new(), Vec::new(), Vec::new());
     let (dataset, duration) = (Dataset::new(), Duration::from_secs(args.seconds));
     for round in 1..=args.rounds {
+        std::thread::sleep(REST);
         let full = runtime.block_on(closed(&server, dataset, duration))?.sorted();
+        if !full.refused.is_empty() {
+            return Err("the server refused calls that it can take at the same time".into());
+        }
         let capacity = rate(full.accepted.len(), duration);
         let over = runtime.block_on(open(&server, dataset, 2.0 * capacity, duration))?.sorted();
         let accepted = rate(over.accepted.len(), duration);
