@@ -13,6 +13,8 @@ use serde_json::Value;
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(any(feature = "filetree", feature = "registry"))]
+mod blocking;
 #[cfg(feature = "disk")]
 pub mod disk;
 #[cfg(feature = "dynamodb")]

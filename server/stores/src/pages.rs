@@ -5,29 +5,6 @@ use std::ops::Bound;
 
 use kvgate_core::{Page, PageRequest, Result};
 
-/// A page request that can go to another thread.
-pub(crate) struct OwnedRequest {
-    prefix: String,
-    cursor: Option<String>,
-    limit: usize,
-}
-
-impl From<&PageRequest<'_>> for OwnedRequest {
-    fn from(page: &PageRequest<'_>) -> Self {
-        Self {
-            prefix: page.prefix.to_owned(),
-            cursor: page.cursor.map(str::to_owned),
-            limit: page.limit,
-        }
-    }
-}
-
-impl OwnedRequest {
-    pub(crate) fn request(&self) -> PageRequest<'_> {
-        PageRequest { prefix: &self.prefix, cursor: self.cursor.as_deref(), limit: self.limit }
-    }
-}
-
 /// A page of what `listed` makes from stored names, which are its cursors: they
 /// sort the same whatever comes and goes between two pages.
 pub(crate) fn page_of<T>(

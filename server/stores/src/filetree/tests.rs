@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::tree::Tree;
 use super::{directory, file};
+use crate::blocking::BlockingStore;
 
 const EVERYTHING: PageRequest<'static> = PageRequest { prefix: "", cursor: None, limit: 1000 };
 

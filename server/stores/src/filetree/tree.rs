@@ -12,6 +12,7 @@
 //! that give a replaced file a new place in the directory.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -27,6 +28,7 @@ use kvgate_core::{
 use super::directory::{self, Info};
 use super::file::{self, failed};
 use super::names::{ENTRY_SUFFIX, INFO_SUFFIX, Names};
+use crate::blocking::BlockingStore;
 use crate::pages::page_of;
 
 /// Collections share this many locks.
@@ -36,7 +38,9 @@ const LOCKS: usize = 64;
 const ATTEMPTS_MAX: usize = 5;
 
 /// A directory of collections.
-pub(super) struct Tree {
+pub struct Tree {
+    /// As it was configured.
+    configured: PathBuf,
     base: PathBuf,
     names: Names,
     clock: Arc<dyn Clock>,
@@ -80,6 +84,7 @@ impl Tree {
     ) -> Result<Self> {
         let base = directory::open(configured)?;
         Ok(Self {
+            configured: configured.to_owned(),
             names: directory::names(&base, sanitize)?,
             base,
             clock,
@@ -109,37 +114,6 @@ impl Tree {
 
     fn info_path(&self, stored: &str) -> PathBuf {
         self.base.join(format!("{stored}{INFO_SUFFIX}"))
-    }
-
-    pub(super) fn get_many(
-        &self,
-        collection: &str,
-        keys: &[String],
-    ) -> Result<Vec<Result<Option<Entry>>>> {
-        let collection = self.collection(collection)?;
-        if !self.exists(&collection)? {
-            return Ok(keys.iter().map(|_| Ok(None)).collect());
-        }
-        let get = |key: &String| {
-            let found = file::read(&collection.entry(&self.names.key(key)?))?;
-            Ok(found.map(|decoded| decoded.entry))
-        };
-        Ok(keys.iter().map(get).collect())
-    }
-
-    /// Writes one file after the other: simple, and a batch in parallel would
-    /// take the threads from everybody else.
-    pub(super) fn put_many(
-        &self,
-        collection: &str,
-        entries: &[(String, Entry)],
-    ) -> Result<Vec<Result<()>>> {
-        let collection = self.collection(collection)?;
-        self.prepare(&collection)?;
-        let mut stored: Vec<_> =
-            entries.iter().map(|(key, entry)| self.put(&collection, key, entry)).collect();
-        collection.sync(&mut stored);
-        Ok(stored)
     }
 
     fn put(&self, collection: &Collection<'_>, key: &str, entry: &Entry) -> Result<()> {
@@ -212,21 +186,6 @@ impl Tree {
         }
     }
 
-    pub(super) fn delete_many(
-        &self,
-        collection: &str,
-        keys: &[String],
-    ) -> Result<Vec<Result<Option<Removed>>>> {
-        let collection = self.collection(collection)?;
-        if !self.exists(&collection)? {
-            return Ok(keys.iter().map(|_| Ok(None)).collect());
-        }
-        let mut removed: Vec<_> =
-            keys.iter().map(|key| self.delete(&collection, &self.names.key(key)?)).collect();
-        collection.sync(&mut removed);
-        Ok(removed)
-    }
-
     fn delete(&self, collection: &Collection<'_>, stored: &str) -> Result<Option<Removed>> {
         let path = collection.entry(stored);
         let _held = self.lock(collection);
@@ -240,21 +199,6 @@ impl Tree {
         };
         taken.close().map_err(|error| failed("removing", &path, error).may_have_happened())?;
         Ok(Some(Removed { expires_at }))
-    }
-
-    /// Reads the whole directory for each page: dear for large collections, but
-    /// without an index that other programs would not keep.
-    pub(super) fn list_keys(
-        &self,
-        collection: &str,
-        page: &PageRequest<'_>,
-    ) -> Result<Page<ListedKey>> {
-        let collection = self.collection(collection)?;
-        if !self.exists(&collection)? {
-            return Ok(Page::empty());
-        }
-        let stored = self.entries(&collection)?;
-        page_of(&stored, page, |stored| Ok(self.listed(&collection, stored, page.prefix)))
     }
 
     /// The stored names of a collection's entries.
@@ -281,17 +225,6 @@ impl Tree {
         (finds_it && key.starts_with(prefix)).then_some(ListedKey { key, expires_at })
     }
 
-    pub(super) fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let stored = directory::collections(&self.base)?;
-        page_of(&stored, page, |stored| {
-            let name = self.collection_name(stored).filter(|name| name.starts_with(page.prefix));
-            match name {
-                Some(name) if self.holds_live(&self.stored(stored))? => Ok(Some(name)),
-                _ => Ok(None),
-            }
-        })
-    }
-
     /// What the collection in a directory is called; nothing if that is unknown.
     fn collection_name(&self, stored: &str) -> Option<String> {
         let written = Info::read(&self.info_path(stored)).map(|info| info.collection);
@@ -313,18 +246,6 @@ impl Tree {
         }
     }
 
-    /// Empties the collection. Directory and info file stay: a Python process
-    /// that has used the collection does not make them again, so each of its puts
-    /// would fail.
-    pub(super) fn delete_collection(&self, collection: &str) -> Result<bool> {
-        let collection = self.collection(collection)?;
-        if !self.exists(&collection)? {
-            return Ok(false);
-        }
-        let _held = self.lock(&collection);
-        self.empty(&collection)
-    }
-
     /// Removes the entries, with the lock held; answers whether one was live.
     fn empty(&self, collection: &Collection<'_>) -> Result<bool> {
         // without an info file the directory may be another program's: then only
@@ -340,15 +261,6 @@ impl Tree {
         }
         file::sync_directory(&collection.directory)?;
         Ok(held)
-    }
-
-    /// Leaves nothing of ours. A Python process that has used the store must open
-    /// it again, as `delete_collection` says.
-    pub(super) fn destroy(&self) -> Result<()> {
-        for stored in directory::collections(&self.base)? {
-            self.remove(&self.stored(&stored))?;
-        }
-        file::sync_directory(&self.base)
     }
 
     /// Removes all entries, then the collection itself if that leaves its
@@ -369,20 +281,6 @@ impl Tree {
             }
             _ => file::remove(&info),
         }
-    }
-
-    pub(super) fn cull(&self) -> Result<u64> {
-        let mut culled = 0;
-        for stored in directory::collections(&self.base)? {
-            let collection = self.stored(&stored);
-            for stored in self.entries(&collection)? {
-                if self.cull_one(&collection, &collection.entry(&stored))? {
-                    culled += 1;
-                }
-            }
-            collection.remove_left_behind()?;
-        }
-        Ok(culled)
     }
 
     /// Removes an entry if it has expired; answers whether it did.
@@ -412,8 +310,111 @@ impl Tree {
         let found = file::read(path).ok().flatten();
         found.is_some_and(|decoded| !decoded.entry.is_live(self.clock.now()))
     }
+}
 
-    pub(super) fn check(&self) -> Result<()> {
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "filetree {}", self.configured.display())
+    }
+}
+
+impl BlockingStore for Tree {
+    fn get_many(&self, collection: &str, keys: &[String]) -> Result<Vec<Result<Option<Entry>>>> {
+        let collection = self.collection(collection)?;
+        if !self.exists(&collection)? {
+            return Ok(keys.iter().map(|_| Ok(None)).collect());
+        }
+        let get = |key: &String| {
+            let found = file::read(&collection.entry(&self.names.key(key)?))?;
+            Ok(found.map(|decoded| decoded.entry))
+        };
+        Ok(keys.iter().map(get).collect())
+    }
+
+    /// Writes one file after the other: simple, and a batch in parallel would
+    /// take the threads from everybody else.
+    fn put_many(&self, collection: &str, entries: &[(String, Entry)]) -> Result<Vec<Result<()>>> {
+        let collection = self.collection(collection)?;
+        self.prepare(&collection)?;
+        let mut stored: Vec<_> =
+            entries.iter().map(|(key, entry)| self.put(&collection, key, entry)).collect();
+        collection.sync(&mut stored);
+        Ok(stored)
+    }
+
+    fn delete_many(
+        &self,
+        collection: &str,
+        keys: &[String],
+    ) -> Result<Vec<Result<Option<Removed>>>> {
+        let collection = self.collection(collection)?;
+        if !self.exists(&collection)? {
+            return Ok(keys.iter().map(|_| Ok(None)).collect());
+        }
+        let mut removed: Vec<_> =
+            keys.iter().map(|key| self.delete(&collection, &self.names.key(key)?)).collect();
+        collection.sync(&mut removed);
+        Ok(removed)
+    }
+
+    /// Reads the whole directory for each page: dear for large collections, but
+    /// without an index that other programs would not keep.
+    fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
+        let collection = self.collection(collection)?;
+        if !self.exists(&collection)? {
+            return Ok(Page::empty());
+        }
+        let stored = self.entries(&collection)?;
+        page_of(&stored, page, |stored| Ok(self.listed(&collection, stored, page.prefix)))
+    }
+
+    fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
+        let stored = directory::collections(&self.base)?;
+        page_of(&stored, page, |stored| {
+            let name = self.collection_name(stored).filter(|name| name.starts_with(page.prefix));
+            match name {
+                Some(name) if self.holds_live(&self.stored(stored))? => Ok(Some(name)),
+                _ => Ok(None),
+            }
+        })
+    }
+
+    /// Empties the collection. Directory and info file stay: a Python process
+    /// that has used the collection does not make them again, so each of its puts
+    /// would fail.
+    fn delete_collection(&self, collection: &str) -> Result<bool> {
+        let collection = self.collection(collection)?;
+        if !self.exists(&collection)? {
+            return Ok(false);
+        }
+        let _held = self.lock(&collection);
+        self.empty(&collection)
+    }
+
+    /// Leaves nothing of ours. A Python process that has used the store must open
+    /// it again, as `delete_collection` says.
+    fn destroy(&self) -> Result<()> {
+        for stored in directory::collections(&self.base)? {
+            self.remove(&self.stored(&stored))?;
+        }
+        file::sync_directory(&self.base)
+    }
+
+    fn cull(&self) -> Result<u64> {
+        let mut culled = 0;
+        for stored in directory::collections(&self.base)? {
+            let collection = self.stored(&stored);
+            for stored in self.entries(&collection)? {
+                if self.cull_one(&collection, &collection.entry(&stored))? {
+                    culled += 1;
+                }
+            }
+            collection.remove_left_behind()?;
+        }
+        Ok(culled)
+    }
+
+    fn check(&self) -> Result<()> {
         fs::read_dir(&self.base).map_err(|error| failed("reading", &self.base, error))?;
         Ok(())
     }

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! `names.rs` decides what keys and values are called, `windows.rs` asks the
-//! registry, `tree.rs` does the store's operations, blocking; here they are sent to a
-//! pool. On other systems there is no registry (`elsewhere.rs`): the settings are read
-//! there, and opening the store says so.
+//! registry, `tree.rs` does the store's operations. On other systems there is no
+//! registry (`elsewhere.rs`): the settings are read there, and opening the store says so.
 
 #[cfg(not(windows))]
 #[path = "elsewhere.rs"]
@@ -26,17 +25,13 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use kvgate_core::name::Sanitize;
-use kvgate_core::{
-    BlockingPool, Capabilities, Clock, Entry, Error, Kind, Limits, ListedKey, Page, PageRequest,
-    Removed, Result, Store,
-};
+use kvgate_core::{Clock, Error, Kind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreConfig;
-use crate::pages::OwnedRequest;
+use crate::blocking::Pooled;
 use hive::Base;
 use tree::Tree;
 
@@ -92,16 +87,14 @@ impl fmt::Display for Hive {
 }
 
 impl StoreConfig for Config {
-    type Store = RegistryStore;
+    type Store = Pooled<Tree>;
 
-    fn open(self, clock: Arc<dyn Clock>) -> Result<RegistryStore> {
+    fn open(self, clock: Arc<dyn Clock>) -> Result<Pooled<Tree>> {
         check_path(&self.registry_path)?;
         let base = Base::open(self.hive, &self.registry_path)?;
-        Ok(RegistryStore {
-            pool: BlockingPool::new(self.threads_max.get()),
-            tree: Arc::new(Tree::new(base, self.sanitize, clock)),
-            config: self,
-        })
+        let place = format!(r"{}\{}", self.hive, self.registry_path);
+        let tree = Tree::new(place, base, self.sanitize, clock);
+        Ok(Pooled::new(tree, self.threads_max.get()))
     }
 }
 
@@ -115,98 +108,4 @@ fn check_path(path: &str) -> Result<()> {
     let context =
         r"registry_path must be two names or more with one \ between them, such as Software\kvgate";
     Err(Error::new(Kind::Misconfigured, context))
-}
-
-/// A store in the Windows Registry.
-pub struct RegistryStore {
-    config: Config,
-    pool: BlockingPool,
-    tree: Arc<Tree>,
-}
-
-impl RegistryStore {
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Tree) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let tree = Arc::clone(&self.tree);
-        self.pool.run(move || work(&tree)).await
-    }
-}
-
-#[async_trait]
-impl Store for RegistryStore {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::FULL
-    }
-
-    fn limits(&self) -> Limits {
-        Limits::default()
-    }
-
-    async fn get_many(
-        &self,
-        collection: &str,
-        keys: &[&str],
-    ) -> Result<Vec<Result<Option<Entry>>>> {
-        let (collection, keys) = (collection.to_owned(), owned(keys));
-        self.run(move |tree| tree.get_many(&collection, &keys)).await
-    }
-
-    async fn put_many(
-        &self,
-        collection: &str,
-        entries: &[(&str, Entry)],
-    ) -> Result<Vec<Result<()>>> {
-        let collection = collection.to_owned();
-        let own = |(key, entry): &(&str, Entry)| ((*key).to_owned(), entry.clone());
-        let entries: Vec<_> = entries.iter().map(own).collect();
-        self.run(move |tree| tree.put_many(&collection, &entries)).await
-    }
-
-    async fn delete_many(
-        &self,
-        collection: &str,
-        keys: &[&str],
-    ) -> Result<Vec<Result<Option<Removed>>>> {
-        let (collection, keys) = (collection.to_owned(), owned(keys));
-        self.run(move |tree| tree.delete_many(&collection, &keys)).await
-    }
-
-    async fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
-        let (collection, wanted) = (collection.to_owned(), OwnedRequest::from(page));
-        self.run(move |tree| tree.list_keys(&collection, &wanted.request())).await
-    }
-
-    async fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
-        let wanted = OwnedRequest::from(page);
-        self.run(move |tree| tree.list_collections(&wanted.request())).await
-    }
-
-    async fn delete_collection(&self, collection: &str) -> Result<bool> {
-        let collection = collection.to_owned();
-        self.run(move |tree| tree.delete_collection(&collection)).await
-    }
-
-    async fn destroy(&self) -> Result<()> {
-        self.run(Tree::destroy).await
-    }
-
-    async fn cull(&self) -> Result<u64> {
-        self.run(Tree::cull).await
-    }
-
-    async fn check(&self) -> Result<()> {
-        self.run(Tree::check).await
-    }
-}
-
-impl fmt::Display for RegistryStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r"registry {}\{}", self.config.hive, self.config.registry_path)
-    }
-}
-
-fn owned(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -7,6 +7,7 @@
 //! the registry has no way to remove a value only if it is still the same.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
@@ -16,10 +17,13 @@ use kvgate_core::{Clock, Entry, Kind, ListedKey, Page, PageRequest, Removed, Res
 
 use super::hive::{Base, Values};
 use super::names;
+use crate::blocking::BlockingStore;
 use crate::pages::page_of;
 
 /// The registry key with the collections.
-pub(super) struct Tree {
+pub struct Tree {
+    /// As it was configured.
+    place: String,
     base: Base,
     sanitize: Sanitize,
     clock: Arc<dyn Clock>,
@@ -34,8 +38,13 @@ enum Found {
 }
 
 impl Tree {
-    pub(super) fn new(base: Base, sanitize: Sanitize, clock: Arc<dyn Clock>) -> Self {
-        Self { base, sanitize, clock, lock: RwLock::new(()) }
+    pub(super) fn new(
+        place: String,
+        base: Base,
+        sanitize: Sanitize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { place, base, sanitize, clock, lock: RwLock::new(()) }
     }
 
     // what a panic left half done is in the registry, not behind the lock
@@ -75,11 +84,63 @@ impl Tree {
         self.sanitize == Sanitize::V1 || written.is_none_or(|written| written == name)
     }
 
-    pub(super) fn get_many(
-        &self,
-        collection: &str,
-        keys: &[String],
-    ) -> Result<Vec<Result<Option<Entry>>>> {
+    /// The collection in the registry key of this name, if it holds a live entry.
+    fn live_collection(&self, stored: &str) -> Result<Option<String>> {
+        let Some(values) = self.base.collection(stored)? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let _alone = self.alone();
+        values.find(|text| {
+            let written = match text.and_then(|text| envelope::decode(&Bytes::from(text))) {
+                Ok(found) if found.entry.is_live(now) => found.collection,
+                Ok(_) => return None,
+                // it is there, as whoever gets it learns
+                Err(_) => None,
+            };
+            let name = written.unwrap_or_else(|| stored.to_owned());
+            let finds_it = names::of_collection(&name, self.sanitize)
+                .is_ok_and(|it| it.eq_ignore_ascii_case(stored));
+            finds_it.then_some(name)
+        })
+    }
+
+    /// Removes the values that are meant; answers whether one was live. Their registry
+    /// key stays: a Python process that has used it does not make it again, so each of
+    /// its puts would fail.
+    fn clear(&self, values: &Values, is_meant: impl Fn(&Decoded) -> bool) -> Result<bool> {
+        let now = self.clock.now();
+        let mut held = false;
+        let _alone = self.alone();
+        for stored in values.names()? {
+            held |= match find(values, &stored)? {
+                Some(Found::Entry(found)) if is_meant(&found) => found.entry.is_live(now),
+                Some(Found::Unreadable) => true,
+                Some(Found::Entry(_)) | None => continue,
+            };
+            values.remove(&stored)?;
+        }
+        Ok(held)
+    }
+
+    /// Whether there is an entry that surely has expired.
+    fn has_expired(&self, values: &Values, stored: &str) -> Result<bool> {
+        let now = self.clock.now();
+        Ok(match find(values, stored)? {
+            Some(Found::Entry(found)) => !found.entry.is_live(now),
+            Some(Found::Unreadable) | None => false,
+        })
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "registry {}", self.place)
+    }
+}
+
+impl BlockingStore for Tree {
+    fn get_many(&self, collection: &str, keys: &[String]) -> Result<Vec<Result<Option<Entry>>>> {
         let Some(values) = self.values(collection)? else {
             return Ok(keys.iter().map(|_| Ok(None)).collect());
         };
@@ -90,11 +151,7 @@ impl Tree {
         Ok(keys.iter().map(get).collect())
     }
 
-    pub(super) fn put_many(
-        &self,
-        collection: &str,
-        entries: &[(String, Entry)],
-    ) -> Result<Vec<Result<()>>> {
+    fn put_many(&self, collection: &str, entries: &[(String, Entry)]) -> Result<Vec<Result<()>>> {
         let stored = names::of_collection(collection, self.sanitize)?;
         let _shared = self.shared();
         let values = self.base.make_collection(&stored)?;
@@ -105,7 +162,7 @@ impl Tree {
         Ok(entries.iter().map(put).collect())
     }
 
-    pub(super) fn delete_many(
+    fn delete_many(
         &self,
         collection: &str,
         keys: &[String],
@@ -129,11 +186,7 @@ impl Tree {
         Ok(keys.iter().map(delete).collect())
     }
 
-    pub(super) fn list_keys(
-        &self,
-        collection: &str,
-        page: &PageRequest<'_>,
-    ) -> Result<Page<ListedKey>> {
+    fn list_keys(&self, collection: &str, page: &PageRequest<'_>) -> Result<Page<ListedKey>> {
         let Some(values) = self.values(collection)? else {
             return Ok(Page::empty());
         };
@@ -158,7 +211,7 @@ impl Tree {
         })
     }
 
-    pub(super) fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
+    fn list_collections(&self, page: &PageRequest<'_>) -> Result<Page<String>> {
         let stored = self.stored_collections()?;
         page_of(&stored, page, |stored| {
             if !names::may_begin(stored, page.prefix) {
@@ -169,35 +222,14 @@ impl Tree {
         })
     }
 
-    /// The collection in the registry key of this name, if it holds a live entry.
-    fn live_collection(&self, stored: &str) -> Result<Option<String>> {
-        let Some(values) = self.base.collection(stored)? else {
-            return Ok(None);
-        };
-        let now = self.clock.now();
-        let _alone = self.alone();
-        values.find(|text| {
-            let written = match text.and_then(|text| envelope::decode(&Bytes::from(text))) {
-                Ok(found) if found.entry.is_live(now) => found.collection,
-                Ok(_) => return None,
-                // it is there, as whoever gets it learns
-                Err(_) => None,
-            };
-            let name = written.unwrap_or_else(|| stored.to_owned());
-            let finds_it = names::of_collection(&name, self.sanitize)
-                .is_ok_and(|it| it.eq_ignore_ascii_case(stored));
-            finds_it.then_some(name)
-        })
-    }
-
-    pub(super) fn delete_collection(&self, collection: &str) -> Result<bool> {
+    fn delete_collection(&self, collection: &str) -> Result<bool> {
         match self.values(collection)? {
             Some(values) => self.clear(&values, |found| self.is_in(collection, found)),
             None => Ok(false),
         }
     }
 
-    pub(super) fn destroy(&self) -> Result<()> {
+    fn destroy(&self) -> Result<()> {
         for stored in self.stored_collections()? {
             if let Some(values) = self.base.collection(&stored)? {
                 self.clear(&values, |_| true)?;
@@ -206,25 +238,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes the values that are meant; answers whether one was live. Their registry
-    /// key stays: a Python process that has used it does not make it again, so each of
-    /// its puts would fail.
-    fn clear(&self, values: &Values, is_meant: impl Fn(&Decoded) -> bool) -> Result<bool> {
-        let now = self.clock.now();
-        let mut held = false;
-        let _alone = self.alone();
-        for stored in values.names()? {
-            held |= match find(values, &stored)? {
-                Some(Found::Entry(found)) if is_meant(&found) => found.entry.is_live(now),
-                Some(Found::Unreadable) => true,
-                Some(Found::Entry(_)) | None => continue,
-            };
-            values.remove(&stored)?;
-        }
-        Ok(held)
-    }
-
-    pub(super) fn cull(&self) -> Result<u64> {
+    fn cull(&self) -> Result<u64> {
         let mut culled = 0;
         for stored in self.stored_collections()? {
             let Some(values) = self.base.collection(&stored)? else {
@@ -244,16 +258,7 @@ impl Tree {
         Ok(culled)
     }
 
-    /// Whether there is an entry that surely has expired.
-    fn has_expired(&self, values: &Values, stored: &str) -> Result<bool> {
-        let now = self.clock.now();
-        Ok(match find(values, stored)? {
-            Some(Found::Entry(found)) => !found.entry.is_live(now),
-            Some(Found::Unreadable) | None => false,
-        })
-    }
-
-    pub(super) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         self.stored_collections().map(drop)
     }
 }
