@@ -38,6 +38,12 @@ pub(crate) struct Connections {
     #[serde(deserialize_with = "duration::read")]
     #[schemars(schema_with = "duration::schema", extend("default" = "20s"))]
     pub(crate) keepalive_timeout: Duration,
+    /// How often a caller may ping in the long run while it is sent nothing else; a hundred
+    /// pings may come in a row. Each has to be answered: a caller who pings more often is
+    /// disconnected.
+    #[serde(deserialize_with = "duration::read")]
+    #[schemars(schema_with = "duration::schema", extend("default" = "1s"))]
+    pub(crate) ping_interval_min: Duration,
 }
 
 impl Default for Connections {
@@ -48,6 +54,7 @@ impl Default for Connections {
             age_grace: Duration::from_secs(30),
             keepalive_interval: Duration::from_mins(1),
             keepalive_timeout: Duration::from_secs(20),
+            ping_interval_min: Duration::from_secs(1),
         }
     }
 }

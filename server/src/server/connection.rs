@@ -20,6 +20,7 @@ use tower::Service;
 
 use super::linger::Linger;
 use super::listener::{Origin, Socket, Stream};
+use super::pings::PingLimit;
 use super::{Peer, Stop};
 use crate::config::Connections;
 use crate::identity::Authentication;
@@ -117,6 +118,7 @@ impl Serving {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let service = TowerToHyperService::new(service);
+        let io = PingLimit::new(io, self.connections.ping_interval_min);
         let io = TokioIo::new(Linger::new(io));
         let mut connection = pin!(self.http2.serve_connection(io, service));
         let ended = tokio::select! {

@@ -8,6 +8,7 @@ mod connection;
 mod linger;
 mod listener;
 mod peer;
+mod pings;
 #[cfg(unix)]
 mod socket_file;
 

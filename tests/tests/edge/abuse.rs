@@ -16,6 +16,7 @@ use kvgate_tests::raw;
 use kvgate_tests::rpc_error::{RpcError, refused};
 use kvgate_tests::server::Server;
 use kvgate_tests::wait::{PATIENCE, until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::Code;
@@ -147,6 +148,27 @@ async fn tiny_frames() -> Outcome {
     if let Ok(answer) = answer.map_err(|_| Failure::new("no answer to tiny frames"))? {
         let code = answer.headers().get("grpc-status").and_then(|code| code.to_str().ok());
         expect_equal("grpc-status, INVALID_ARGUMENT", code, Some("3"))?;
+    }
+    attacked.is_well().await
+}
+
+/// Frames that ask for nothing but an answer, and no call.
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_without_end() -> Outcome {
+    let attacked = Attacked::start("").await?;
+    for frame in [&b"\0\0\x08\x06\0\0\0\0\0kvgate  "[..], b"\0\0\0\x04\0\0\0\0\0"] {
+        let mut stream = TcpStream::connect(attacked.server.address()).await?;
+        let (mut from, mut to) = stream.split();
+        to.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await?;
+        let mut bytes = [0; 4096];
+        let ended = timeout(PATIENCE, async {
+            let pinging = async { while to.write_all(frame).await.is_ok() {} };
+            let reading =
+                async { while from.read(&mut bytes).await.is_ok_and(|count| count > 0) {} };
+            tokio::select! { () = pinging => {}, () = reading => {} }
+        });
+        let endless = |_| Failure::new(format!("{frame:?} is answered without end"));
+        ended.await.map_err(endless)?;
     }
     attacked.is_well().await
 }
