@@ -287,7 +287,8 @@ test("a server that is restarted is found again", async () => {
 test("a server that is frozen is given up, and found again", async () => {
   const server = await startServer();
   const pings = { pingIntervalMs: 100, pingTimeoutMs: 100 };
-  const impatient = connect(server.url, { ...pings, attemptsMax: 1 });
+  // Time enough for a second call on the connection that the first one found frozen.
+  const impatient = connect(server.url, { ...pings, pingTimeoutMs: 1000, attemptsMax: 1 });
   const patient = connect(server.url, pings);
   await impatient.collection().put("key", { n: 1 });
   await patient.collection().put("key", { n: 1 });
