@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 use super::Load;
 
@@ -119,11 +119,9 @@ impl Window {
 /// Adapts the bound for as long as the server runs.
 pub(crate) async fn adapt(load: Arc<Load>, cpus: usize) {
     let mut pressure = Pressure::new(load.max());
-    let mut windows = interval(WINDOW);
-    windows.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut from, mut used, mut before) = (Instant::now(), cpu_time(), load.counts());
     loop {
-        windows.tick().await;
+        tokio::time::sleep(WINDOW).await;
         let (now, used_now, counts) = (Instant::now(), cpu_time(), load.counts());
         let lasted = now - from;
         let there_was = lasted.as_secs_f64() * f64::from(u32::try_from(cpus).unwrap_or(u32::MAX));

@@ -29,7 +29,8 @@ pub(super) struct PingLimit<T> {
     frames: Frames,
     /// How often pings may come in the long run.
     interval: Duration,
-    /// Up to when the pings that came would have been spread at `interval`.
+    /// Up to when the pings that came would have been spread at `interval` (the generic cell
+    /// rate algorithm, as in `layers/rate.rs`, but on one thread and with a way to start anew).
     spread: Option<Instant>,
     /// Pings since something else than their answers was sent.
     pings: u64,
