@@ -3,6 +3,8 @@
 Each line on standard input asks for one thing, and is answered by one line:
 `{"ok": ...}` or `{"error": "..."}`. Values travel as JSON text inside a string,
 so that the caller sees how this side writes them.
+
+Each store is imported where it is opened: all of them take two seconds.
 """
 
 import asyncio
@@ -11,51 +13,39 @@ import os
 import sys
 from pathlib import Path
 
-import hvac
-from glide import (
-    GlideClientConfiguration,
-    GlideClusterClientConfiguration,
-    NodeAddress,
-)
-from key_value.aio.stores.disk import DiskStore, MultiDiskStore
-from key_value.aio.stores.dynamodb import DynamoDBStore
-from key_value.aio.stores.elasticsearch import ElasticsearchStore
-from key_value.aio.stores.filetree import (
-    FileTreeStore,
-    FileTreeV1CollectionSanitizationStrategy,
-    FileTreeV1KeySanitizationStrategy,
-)
-from key_value.aio.stores.keyring.store import (
-    KeyringStore,
-    KeyringV1CollectionSanitizationStrategy,
-    KeyringV1KeySanitizationStrategy,
-)
-from key_value.aio.stores.memcached import MemcachedStore
-from key_value.aio.stores.mongodb import MongoDBStore
-from key_value.aio.stores.opensearch import OpenSearchStore
-from key_value.aio.stores.redis import RedisStore
-from key_value.aio.stores.s3 import S3Store
-from key_value.aio.stores.valkey import ValkeyStore
-from key_value.aio.stores.vault import VaultStore
-
 # How long Valkey may take for an answer on a busy machine, in milliseconds; glide's
 # own default is 250.
 VALKEY_TIMEOUT_MS = 10_000
 
+# How often one thing is asked of a keyring that fails it.
+CALLS_MAX = 5
+
 
 def open_disk(directory: str):
+    from key_value.aio.stores.disk import DiskStore
+
     return DiskStore(directory=directory)
 
 
 def open_multidisk(directory: str):
+    from key_value.aio.stores.disk import MultiDiskStore
+
     return MultiDiskStore(base_directory=Path(directory))
 
 
 def open_filetree(directory: str):
+    from key_value.aio.stores.filetree import FileTreeStore
+
     return FileTreeStore(data_directory=directory)
 
 
 def open_filetree_v1(directory: str):
+    from key_value.aio.stores.filetree import (
+        FileTreeStore,
+        FileTreeV1CollectionSanitizationStrategy,
+        FileTreeV1KeySanitizationStrategy,
+    )
+
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     return FileTreeStore(
@@ -66,20 +56,35 @@ def open_filetree_v1(directory: str):
 
 
 def open_elasticsearch(url: str, index_prefix: str):
+    from key_value.aio.stores.elasticsearch import ElasticsearchStore
+
     return ElasticsearchStore(url=url, index_prefix=index_prefix)
 
 
 def open_opensearch(url: str, index_prefix: str):
+    from key_value.aio.stores.opensearch import OpenSearchStore
+
     return OpenSearchStore(url=url, index_prefix=index_prefix)
 
 
 def open_dynamodb(**settings: str):
+    from key_value.aio.stores.dynamodb import DynamoDBStore
+
     return DynamoDBStore(**settings)
 
 
 def open_keyring(dbus_address: str, v1: bool = False):
+    import keyring
+    from key_value.aio.stores.keyring.store import (
+        KeyringStore,
+        KeyringV1CollectionSanitizationStrategy,
+        KeyringV1KeySanitizationStrategy,
+    )
+
     # Python's keyring library finds the Secret Service by the environment alone.
     os.environ["DBUS_SESSION_BUS_ADDRESS"] = dbus_address
+    for name in ("get_password", "set_password", "delete_password"):
+        setattr(keyring, name, asked_again(getattr(keyring, name)))
     if v1:
         return KeyringStore(
             key_sanitization_strategy=KeyringV1KeySanitizationStrategy(),
@@ -88,23 +93,57 @@ def open_keyring(dbus_address: str, v1: bool = False):
     return KeyringStore()
 
 
+def asked_again(call):
+    """The same call, made anew if the keyring fails it.
+
+    gnome-keyring 42 looks up which keyring is the default one in one thread while
+    another, for each caller that connects, frees that name: now and then a call goes to
+    a keyring of a name made of rubbish. The library connects for every call, and the
+    store takes whatever fails a get for a missing entry.
+    """
+    from keyring.errors import PasswordDeleteError
+
+    def ask(*positional, **named):
+        for _ in range(CALLS_MAX - 1):
+            try:
+                return call(*positional, **named)
+            except PasswordDeleteError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the last call says what it is
+                print(f"asked again: {error!r}", file=sys.stderr)
+        return call(*positional, **named)
+
+    return ask
+
+
 def open_memcached(host: str, port: int):
+    from key_value.aio.stores.memcached import MemcachedStore
+
     return MemcachedStore(host=host, port=port)
 
 
 def open_mongodb(url: str, db_name: str):
+    from key_value.aio.stores.mongodb import MongoDBStore
+
     return MongoDBStore(url=url, db_name=db_name)
 
 
 def open_redis(host: str, port: int):
+    from key_value.aio.stores.redis import RedisStore
+
     return RedisStore(host=host, port=port)
 
 
 def open_s3(**settings: str):
+    from key_value.aio.stores.s3 import S3Store
+
     return S3Store(**settings)
 
 
 def open_valkey(host: str, port: int):
+    from glide import GlideClientConfiguration, NodeAddress
+    from key_value.aio.stores.valkey import ValkeyStore
+
     addresses = [NodeAddress(host, port)]
     return ValkeyStore(
         config=GlideClientConfiguration(addresses, request_timeout=VALKEY_TIMEOUT_MS)
@@ -112,6 +151,9 @@ def open_valkey(host: str, port: int):
 
 
 def open_valkey_cluster(host: str, port: int):
+    from glide import GlideClusterClientConfiguration, NodeAddress
+    from key_value.aio.stores.valkey import ValkeyStore
+
     addresses = [NodeAddress(host, port)]
     return ValkeyStore(
         config=GlideClusterClientConfiguration(
@@ -121,6 +163,9 @@ def open_valkey_cluster(host: str, port: int):
 
 
 def open_vault(url: str, token: str, verify: str | bool):
+    import hvac
+    from key_value.aio.stores.vault import VaultStore
+
     # the store itself has no setting for the authority
     return VaultStore(client=hvac.Client(url=url, token=token, verify=verify))
 
