@@ -19,8 +19,9 @@ pub(super) const SETUP: Setup = Setup {
     },
     backend: Some(RealBackend {
         about: "gnome-keyring 42 on a private D-Bus; it writes its whole file for each put, so the \
-                cases put less; it fails calls now and then when three processes replace the \
-                same items at once, so that case (`both_open::many_processes`) is left out",
+                cases put less; it fails calls now and then, or ends, as others connect, which \
+                Python does for each call: the test's Python asks again, and three of them at \
+                once (`both_open::many_processes`) are left out",
         start: |directory| Box::pin(start(directory)),
         keeps_entries: true,
         // a search and a read for each key: the Secret Service has no more for names
@@ -29,8 +30,9 @@ pub(super) const SETUP: Setup = Setup {
     python: Some("keyring"),
     facts: Facts {
         shares_server: false,
-        // gnome-keyring leaves the bus, or has no default keyring for a moment, in about one
-        // of ten rounds in which three processes replace the same items
+        // one thread of gnome-keyring reads the name of the default keyring while another frees
+        // it for a caller that connects: it looks for a keyring named by rubbish, or aborts, in
+        // about one of ten rounds in which three processes replace the same items
         rewritten_at_once: false,
         entries_many: 40,
         value_bytes_large: 20_000,

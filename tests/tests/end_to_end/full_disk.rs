@@ -34,7 +34,23 @@ async fn rocksdb() -> Outcome {
 fn value(n: usize) -> String {
     // Rows and files of their own in turn.
     let length = if n % 4 == 3 { 60_000 } else { 3_000 };
-    format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(length))
+    padded(n, length)
+}
+
+/// An object with so many characters that can't be compressed: else a full database may
+/// make itself room.
+fn padded(n: usize, length: usize) -> String {
+    let words: Vec<_> = (0..length / 16).map(|at| format!("{:016x}", mixed(n, at))).collect();
+    format!(r#"{{"n":{n},"pad":"{}"}}"#, words.concat())
+}
+
+/// A number of the sequence of `SplitMix64` that begins with `n`.
+fn mixed(n: usize, at: usize) -> u64 {
+    let step = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let state = (n as u64).wrapping_add(step);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
 }
 
 async fn fill(store_type: &str) -> Outcome {
@@ -98,8 +114,7 @@ async fn put_until_full(here: &Collection) -> Outcome<usize> {
 }
 
 async fn full(here: &Collection, n: usize) -> Outcome {
-    let large = format!(r#"{{"pad":"{}"}}"#, "x".repeat(200_000));
-    match here.put(&key(n), large).await {
+    match here.put(&key(n), padded(n, 200_000)).await {
         Ok(()) => Err(Failure::new("an entry of 200,000 bytes fits into a full disk")),
         Err(error) => error.expect(Code::ResourceExhausted, "STORE_FULL"),
     }

@@ -10,7 +10,7 @@ use rocksdb::{DB, DBRawIterator, ReadOptions, WriteBatch, WriteOptions};
 
 use super::opening::{self, LAYOUT_KEY};
 use super::stripes::Stripes;
-use super::{Config, fault};
+use super::{Config, behind, fault};
 use crate::local::Identity;
 use crate::ordered::{KeyRange, StoredKeys};
 
@@ -64,7 +64,7 @@ impl Database {
             batch.put(key, text);
         }
         let _shared = self.stripes.shared(envelopes.iter().map(|(key, _)| key.as_str()));
-        self.write(batch)
+        self.write(&batch)
     }
 
     /// Removes keys and says of each what was there.
@@ -81,7 +81,7 @@ impl Database {
             Ok(removed)
         };
         let answers = keys.iter().map(|key| delete(key.as_str())).collect();
-        self.write(batch)?;
+        self.write(&batch)?;
         Ok(answers)
     }
 
@@ -110,7 +110,7 @@ impl Database {
         let had_live = self.has_live(range, now)?;
         let mut batch = WriteBatch::default();
         batch.delete_range(range.start.as_bytes(), end_of(range));
-        self.write(batch)?;
+        self.write(&batch)?;
         Ok(had_live)
     }
 
@@ -119,7 +119,7 @@ impl Database {
         let _alone = self.stripes.all_alone();
         let mut batch = WriteBatch::default();
         batch.delete_range(ENTRIES_START, ENTRIES_END);
-        self.write(batch)
+        self.write(&batch)
     }
 
     /// Removes what had expired at `now` of the first entries of a range; answers how
@@ -143,7 +143,7 @@ impl Database {
             }
         }
         let removed = batch.len() as u64;
-        self.write(batch)?;
+        self.write(&batch)?;
         Ok((removed, rest))
     }
 
@@ -163,12 +163,12 @@ impl Database {
     }
 
     /// Writes all of the batch or nothing.
-    fn write(&self, batch: WriteBatch) -> Result<()> {
+    fn write(&self, batch: &WriteBatch) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
         self.check_identity()?;
-        self.db.write_opt(batch, &self.acknowledged).map_err(fault::writing)
+        behind::write(&self.db, batch, &self.acknowledged)
     }
 
     /// Refuses to go on with files that somebody has removed.

@@ -9,10 +9,12 @@
 //!
 //! - this file: settings and the store; a collection is a prefix of the stored keys
 //! - `database.rs`: the operations on stored keys and envelopes; they block
+//! - `behind.rs`: how long a write waits for the writes before it
 //! - `opening.rs`: how a database is made and opened
 //! - `stripes.rs`: who may change a key while another looks at it
 //! - `fault.rs`: errors
 
+mod behind;
 mod database;
 mod fault;
 mod opening;

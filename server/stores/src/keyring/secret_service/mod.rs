@@ -33,7 +33,9 @@ const APPLICATION: &str = "Python keyring library";
 /// The same for the content type.
 const CONTENT_TYPE: &str = "text/plain";
 
-/// How often one thing is tried while others remove what it has found.
+/// How often one thing is tried while others remove what it has found, or while gnome-keyring
+/// does not find its default keyring: version 42 may look for a wrong name as a caller
+/// connects.
 const TRIES_MAX: usize = 5;
 
 pub(super) struct SecretServiceItems {
