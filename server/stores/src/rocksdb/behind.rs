@@ -40,11 +40,11 @@ pub(super) fn write(db: &DB, batch: &WriteBatch, options: &WriteOptions) -> Resu
             worked = Instant::now();
         }
         if worked.elapsed() >= IDLE_MAX && lacks_room(db) {
-            let context = "there is no room for the files of what was written before";
+            let context = "there is no room for the files of what was written before: free some";
             return Err(Error::new(Kind::Full, context).with_source(error));
         }
         if begun.elapsed() >= WAIT_MAX {
-            let context = "the database is behind with what was written before";
+            let context = "the database is behind with what was written before: try again later";
             return Err(Error::new(Kind::Unavailable, context).with_source(error));
         }
         std::thread::sleep(PAUSE);
